@@ -1,0 +1,126 @@
+"""Stage 2, normalise: `AuditRecord` -> `Activity`.
+
+Pure and total: any record gives an `Activity` or a `MalformedRecordError` with one of the reasons below. Called once per
+record by `runtime.pipeline`; must not parse bodies.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+
+from riverwatch import errors
+from riverwatch.activity import principal, record
+
+MISSING_TIMESTAMP = "missing_timestamp"
+"""Skip reason: no usable time; without one nothing can be compared with what came before."""
+
+MISSING_USER = "missing_user"
+"""Skip reason: nobody to attribute the record to."""
+
+MISSING_VERB = "missing_verb"
+"""Skip reason: nothing was done."""
+
+STAGE_RECEIVED = "stage_received"
+"""Skip reason: stage RequestReceived, which comes before the result is known; a later stage follows."""
+
+_NO_USER = record.UserInfo()
+_NO_OBJECT = record.ObjectReference()
+_NO_EXTRA = record.UserExtra()
+
+_EARLIEST_S = 946_684_800.0
+"""2000-01-01; an earlier time is a zero value written by a broken sender, not a time."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _epoch_of_second(text: str) -> float:
+    moment = dt.datetime.fromisoformat(text + "+00:00")
+    return moment.timestamp()
+
+
+def parse_time(text: str) -> float:
+    """Read the time formats of audit records into seconds since the epoch.
+
+    Records of one second share all but the fraction, so the part before the fraction is cached.
+
+    Raises
+    ------
+    ValueError
+        When the text is no time.
+
+    Examples
+    --------
+    >>> parse_time("2026-01-15T08:00:00.250000Z")
+    1768464000.25
+    """
+    if len(text) > 20 and text[19] == "." and text[-1] == "Z":
+        fraction = text[20:-1]
+        if fraction.isdigit():
+            return _epoch_of_second(text[:19]) + int(fraction) / 10 ** len(fraction)
+    moment = dt.datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def time_of(source: record.AuditRecord) -> float:
+    """Return when the API server received the request, else when it wrote the stage, in epoch seconds.
+
+    Raises
+    ------
+    MalformedRecordError
+        When neither is a time.
+    """
+    for text in (source.request_received_timestamp, source.stage_timestamp):
+        if text:
+            try:
+                time_s = parse_time(text)
+            except (ValueError, OverflowError):
+                continue
+            if time_s >= _EARLIEST_S:
+                return time_s
+    raise errors.MalformedRecordError(
+        "no usable requestReceivedTimestamp or stageTimestamp", reason=MISSING_TIMESTAMP
+    )
+
+
+def from_audit(source: record.AuditRecord) -> record.Activity:
+    """Normalise one audit record.
+
+    Raises
+    ------
+    MalformedRecordError
+        With reason `missing_user`, `missing_verb`, `missing_timestamp` or `stage_received`.
+    """
+    stage = source.stage or ""
+    if stage == "RequestReceived":
+        raise errors.MalformedRecordError("the result is not known yet", reason=STAGE_RECEIVED)
+    user = source.user or _NO_USER
+    if not user.username and not user.groups:
+        raise errors.MalformedRecordError("no user.username", reason=MISSING_USER)
+    if not source.verb:
+        raise errors.MalformedRecordError("no verb", reason=MISSING_VERB)
+    target = source.object_ref or _NO_OBJECT
+    extra = user.extra or _NO_EXTRA
+    impersonated = source.impersonated_user
+    status = source.response_status
+    return record.Activity(
+        source.audit_id or "",
+        time_of(source),
+        stage,
+        source.level or "",
+        principal.classify(user.username or ""),
+        principal.classify(impersonated.username or "") if impersonated and impersonated.username else None,
+        source.verb,
+        target.api_group or "",
+        target.resource or "",
+        target.subresource or "",
+        target.namespace or "",
+        target.name or "",
+        (status.code or 0) if status else 0,
+        source.request_uri or "",
+        source.source_ips[0] if source.source_ips else "",
+        source.user_agent or "",
+        extra.credential_id[0] if extra.credential_id else "",
+        extra.pod_name[0] if extra.pod_name else "",
+        extra.node_name[0] if extra.node_name else "",
+        source,
+    )

@@ -1,0 +1,75 @@
+"""Stage 2: a user name -> `Principal`, what kind of identity it is.
+
+Names are classified by the exact prefixes that kube-apiserver's authenticators give out; nothing is trusted because of a
+name that a certificate request may choose. Called by `activity.normalise`; results are shared and immutable.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+
+import msgspec
+
+SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
+"""User names of service accounts: ``system:serviceaccount:NAMESPACE:NAME`` (Kubernetes, authentication)."""
+
+NODE_PREFIX = "system:node:"
+"""User names of kubelets: ``system:node:NODE`` (Kubernetes, node authorization)."""
+
+ANONYMOUS = "system:anonymous"
+"""User name of requests that no authenticator accepted."""
+
+CONTROL_PLANE_NAMES = frozenset(
+    {"system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"}
+)
+"""User names under which the parts of the control plane act."""
+
+CACHE_SIZE = 65_536
+"""Principals kept: more than the identities of the largest clusters supported (10,000), about 10 MB at worst."""
+
+
+class PrincipalKind(enum.StrEnum):
+    """The closed set of `spec.actor.kind`."""
+
+    SERVICE_ACCOUNT = "ServiceAccount"
+    USER = "User"
+    NODE = "Node"
+    ANONYMOUS = "Anonymous"
+
+
+class Principal(msgspec.Struct, gc=False, frozen=True):
+    """An identity that can act. `username` is unique; `name` and `namespace` are what people call it."""
+
+    username: str
+    kind: PrincipalKind
+    name: str
+    namespace: str
+    """Namespace of a service account; empty for everyone else."""
+
+    @property
+    def label(self) -> str:
+        """``namespace/name`` of a service account, else the name."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def classify(username: str) -> Principal:
+    """Classify a user name as the authenticators of kube-apiserver write it; an empty one counts as anonymous.
+
+    Examples
+    --------
+    >>> classify("system:serviceaccount:web:front").label
+    'web/front'
+    >>> classify("system:serviceaccount:broken").kind.value
+    'User'
+    """
+    if username.startswith(SERVICE_ACCOUNT_PREFIX):
+        namespace, colon, name = username[len(SERVICE_ACCOUNT_PREFIX) :].partition(":")
+        if colon and namespace and name:
+            return Principal(username, PrincipalKind.SERVICE_ACCOUNT, name, namespace)
+    if username.startswith(NODE_PREFIX) and len(username) > len(NODE_PREFIX):
+        return Principal(username, PrincipalKind.NODE, username[len(NODE_PREFIX) :], "")
+    if username in {"", ANONYMOUS}:
+        return Principal(ANONYMOUS, PrincipalKind.ANONYMOUS, ANONYMOUS, "")
+    return Principal(username, PrincipalKind.USER, username, "")

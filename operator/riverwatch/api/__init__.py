@@ -1,0 +1,1 @@
+"""The custom-resource types (pydantic): the single source of ``crds/*.yaml``."""

@@ -1,0 +1,1 @@
+"""kopf only: reconciles policies and rules, watches the inventory, probes."""

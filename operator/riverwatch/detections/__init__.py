@@ -1,0 +1,1 @@
+"""Stage 6, record: `Verdict` -> `Detection`; folding, naming, life cycle."""

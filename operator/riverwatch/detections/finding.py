@@ -1,0 +1,102 @@
+"""Stage 6 words: `Detection`, one folded incident, as plain data.
+
+The shape is `ThreatDetection` without Kubernetes around it: `detections.fold` builds and grows it, `detections.render`
+turns it into a custom resource body, `outputs` deliver it. Times are epoch seconds taken from records.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from riverwatch import vocabulary
+
+MAX_EVIDENCE = 50
+"""Evidence items kept in one detection: first, strongest and last ones."""
+
+MAX_TARGETS = 50
+"""Targets kept in one detection; `evidence_count` and `target_count` go on counting."""
+
+MAX_VALUES = 20
+"""Source addresses and user agents kept in one detection."""
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who acted, in the words of `spec.actor`."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What was acted on, in the words of `spec.targets[]`."""
+
+    api_group: str
+    resource: str
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One record that speaks for the detection."""
+
+    audit_id: str
+    time_s: float
+    summary: str
+    score: float = 0.0
+    """0..1, how strongly this record alone spoke."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One line of the explanation: what was seen, against what it was compared, how rare that is."""
+
+    feature: str
+    observed: str
+    expected: str
+    frequency: vocabulary.Frequency
+    contribution: float
+    """Share of the score, 0..1; the reasons of one detection sum to at most 1."""
+    text: str
+
+
+class Detection(msgspec.Struct):
+    """One folded incident of one actor; grows while its window is open."""
+
+    uid: str
+    """Deterministic: the hash of actor and window from which the object's name is made."""
+    namespace: str
+    """Where the object lives: the acting service account's namespace, else the target's, else empty (the operator's)."""
+    title: str
+    use_case: vocabulary.UseCase
+    severity: vocabulary.Severity
+    score: float
+    """0..100."""
+    confidence: float
+    """0..1."""
+    kind: vocabulary.DetectionKind
+    detectors: list[str]
+    actor: Actor
+    impersonated_by: str
+    source_ips: list[str]
+    user_agents: list[str]
+    targets: list[Target]
+    techniques: list[vocabulary.Technique]
+    first_seen_s: float
+    last_seen_s: float
+    observed_at_s: float
+    evidence: list[Evidence]
+    evidence_count: int
+    explanation: list[Reason]
+    counterfactual: str
+    recommendations: list[str]
+    model_version: str
+    policy_refs: list[str]
+    phase: vocabulary.Phase = vocabulary.Phase.OPEN
+    revision: int = 0
+    """Counts the changes; an output writes when it has seen a lower one."""
+
+    @property
+    def name(self) -> str:
+        """Name of the custom resource."""
+        return f"rw-{self.uid}"

@@ -1,0 +1,1 @@
+"""Stage 7, act: `Detection` -> custom resources, Kubernetes Events, other tools' formats."""

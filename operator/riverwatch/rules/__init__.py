@@ -1,0 +1,1 @@
+"""Stage 4a, judge by rule: `Activity` -> `RuleHit`; the Sigma engine and its catalogue."""

@@ -1,0 +1,1 @@
+"""Stage 5, decide: hits and scores -> `Verdict`; calibration, fusion, budget, explanation, policy."""

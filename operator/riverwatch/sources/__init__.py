@@ -1,0 +1,1 @@
+"""Stage 1, receive: bytes -> `AuditRecord`; files, the audit webhook, cloud wrappers, cluster watches."""
