@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 
 from riverwatch import errors
-from riverwatch.activity import principal, record
+from riverwatch.activity import identities, record
 
 MISSING_TIMESTAMP = "missing_timestamp"
 """Skip reason: no usable time; without one nothing can be compared with what came before."""
@@ -56,7 +56,7 @@ def parse_time(text: str) -> float:
     if len(text) > 20 and text[19] == "." and text[-1] == "Z":
         fraction = text[20:-1]
         if fraction.isdigit():
-            return _epoch_of_second(text[:19]) + int(fraction) / 10 ** len(fraction)
+            return _epoch_of_second(text[:19]) + float(f"0.{fraction}")
     moment = dt.datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
 
@@ -77,9 +77,7 @@ def time_of(source: record.AuditRecord) -> float:
                 continue
             if time_s >= _EARLIEST_S:
                 return time_s
-    raise errors.MalformedRecordError(
-        "no usable requestReceivedTimestamp or stageTimestamp", reason=MISSING_TIMESTAMP
-    )
+    raise errors.MalformedRecordError("no usable requestReceivedTimestamp or stageTimestamp", reason=MISSING_TIMESTAMP)
 
 
 def from_audit(source: record.AuditRecord) -> record.Activity:
@@ -107,8 +105,8 @@ def from_audit(source: record.AuditRecord) -> record.Activity:
         time_of(source),
         stage,
         source.level or "",
-        principal.classify(user.username or ""),
-        principal.classify(impersonated.username or "") if impersonated and impersonated.username else None,
+        identities.classify(user.username or ""),
+        identities.classify(impersonated.username or "") if impersonated and impersonated.username else None,
         source.verb,
         target.api_group or "",
         target.resource or "",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from riverwatch.activity import principal
+from riverwatch.activity import identities
 
 ABSENT = msgspec.Raw(b"")
 """A body, or the annotations, that the record does not have."""
@@ -120,8 +120,8 @@ class Activity(msgspec.Struct, gc=False, frozen=True):
     """Seconds since the epoch at which the API server received the request."""
     stage: str
     level: str
-    principal: principal.Principal
-    impersonated: principal.Principal | None
+    principal: identities.Principal
+    impersonated: identities.Principal | None
     verb: str
     api_group: str
     resource: str
@@ -154,7 +154,7 @@ class Activity(msgspec.Struct, gc=False, frozen=True):
         return self.code >= 400
 
     @property
-    def actor(self) -> principal.Principal:
+    def actor(self) -> identities.Principal:
         """The identity that acted in RBAC's eyes: the impersonated one where there is one."""
         return self.impersonated or self.principal
 
