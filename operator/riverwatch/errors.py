@@ -11,7 +11,8 @@
     │   └── ApiTemporaryError      the API server is away, throttles, or answers 5xx / 409
     ├── PermanentError         do not retry; report through a condition
     │   └── ApiPermanentError      the API server refused: 400, 403, 404, 422
-    └── StateError             a checkpoint is unusable: fall back to the older one, then start cold, and say so
+    ├── StateError             a checkpoint is unusable: fall back to the older one, then start cold, and say so
+    └── LabError               a part of the lab cannot be found, built or started: give up, show its log  (exit 1)
 
 Stage 0. Raised by every stage, caught at its edge. Holds no logic.
 """
@@ -96,3 +97,7 @@ class ApiPermanentError(PermanentError):
 
 class StateError(RiverwatchError):
     """A checkpoint is unusable (checksum, version, shape); fall back and say so."""
+
+
+class LabError(RiverwatchError):
+    """A part of the lab cannot be found, built or started; the text holds the end of its log and what to do."""

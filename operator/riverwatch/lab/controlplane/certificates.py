@@ -86,7 +86,6 @@ class Authority:
         """
         attributes = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, group, _validate=False) for group in groups]
         attributes.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, user, _validate=False))
-        # One relative name per attribute: Go reads several O values only so.
         return self._issue(stem, x509.Name(attributes), x509.ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def token_key(self) -> KeyPair:
@@ -133,8 +132,10 @@ class Authority:
         purpose: x509.ObjectIdentifier,
         extensions: Sequence[x509.ExtensionType],
     ) -> KeyPair:
-        """Sign a new key for one purpose and write both."""
+        """Sign a new key for one purpose and write both; what was issued before under a stem is used again."""
         pair = KeyPair(self.folder / f"{stem}.crt", self.folder / f"{stem}.key")
+        if pair.certificate.is_file():
+            return pair
         key = ec.generate_private_key(ec.SECP256R1())
         authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (

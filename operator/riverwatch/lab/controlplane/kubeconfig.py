@@ -13,7 +13,7 @@ import yaml
 from riverwatch.lab.controlplane import certificates
 
 
-def with_certificate(url: str, authority: pathlib.Path, pair: certificates.KeyPair) -> dict[str, object]:
+def with_certificate(url: str, authority: pathlib.Path | None, pair: certificates.KeyPair) -> dict[str, object]:
     """Give a kubeconfig whose user shows a client certificate.
 
     Parameters

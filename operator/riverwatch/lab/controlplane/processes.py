@@ -54,9 +54,11 @@ class Process:
 
     def alive(self) -> bool:
         """Say whether it still runs; a child that ended is collected on the way."""
+        if _start_ticks(self.pid) == self.started:
+            return True
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
-        return _start_ticks(self.pid) == self.started
+        return False
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens when it is gone.

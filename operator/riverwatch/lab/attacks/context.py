@@ -1,0 +1,253 @@
+"""What an attack's script is given: a scene, identities to steal, sessions to act with, a seeded generator, a cleanup stack.
+
+Made by whoever runs attacks (the recorder, `lab attack`, the contract suite), one for each attack. `now_s` is set by `run` before
+each step, so labels carry the scheduled time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from riverwatch import errors
+from riverwatch.lab.attacks import base, session
+
+KUBECTL = "kubectl/v1.34.2 (linux/amd64) kubernetes/8cc511e"
+"""User agent of a stranger's kubectl: a version like those in the field, its commit shortened as kubectl does."""
+
+CURL = "curl/8.5.0"
+"""User agent of a script that calls the API by hand."""
+
+PYTHON_CLIENT = "OpenAPI-Generator/33.1.0/python"
+"""User agent of the official Python client."""
+
+GO_CLIENT = "Go-http-client/2.0"
+"""User agent of a program written in Go without client-go."""
+
+
+class AttackContext:
+    """Everything one attack may use.
+
+    Parameters
+    ----------
+    scene
+        The cluster it plays in.
+    rng
+        The only source of chance.
+    home
+        Namespace for what the attacker creates when the victim's own does not serve; empty means the victim's.
+    """
+
+    def __init__(self, *, scene: base.Scene, rng: random.Random, home: str = "") -> None:
+        self.scene = scene
+        self.rng = rng
+        self.home = home
+        self.now_s = 0.0
+        self.sent: list[base.Sent] = []
+        self._sessions: list[session.Session] = []
+        self._cleanup: list[Callable[[], base.Step]] = []
+        self._suffix = f"{rng.getrandbits(20):05x}"
+        self._director: session.Session | None = None
+
+    def victim(
+        self, part: base.Part, *, namespace: str = "", other_than: Sequence[base.Identity] = ()
+    ) -> base.Identity:
+        """Choose an identity by its part.
+
+        Parameters
+        ----------
+        part
+            The part it plays.
+        namespace
+            Only one whose home this is; empty for any.
+        other_than
+            Identities that are taken already.
+
+        Raises
+        ------
+        BadInputError
+            When nobody plays this part here.
+        """
+        taken = {identity.username for identity in other_than}
+        crowd = [
+            identity
+            for identity in self.scene.identities(part)
+            if identity.username not in taken and (not namespace or identity.namespace == namespace)
+        ]
+        if not crowd:
+            where = f" in namespace {namespace}" if namespace else ""
+            raise errors.BadInputError(f"nobody plays the part {part.value!r}{where}; give the scene such an identity")
+        return self.rng.choice(crowd)
+
+    def stranger_ip(self) -> str:
+        """Choose an address from outside the cluster and the company."""
+        return self.rng.choice(list(self.scene.outside_ips))
+
+    def pod_ip(self) -> str:
+        """Choose the address of a pod the attacker may sit in."""
+        return self.rng.choice(list(self.scene.pod_ips))
+
+    def name(self, stem: str) -> str:
+        """Make an object's name from a believable stem, unique to this run."""
+        return f"{stem}-{self._suffix}"
+
+    def act_as(
+        self,
+        identity: base.Identity,
+        *,
+        source_ip: str | None = None,
+        user_agent: str | None = None,
+        impersonate: str = "",
+        impersonate_groups: Sequence[str] = (),
+        machine: bool = False,
+    ) -> session.Session:
+        """Open a session with an identity's credential.
+
+        Parameters
+        ----------
+        identity
+            Whose credential.
+        source_ip
+            Where from; the identity's own address when ``None``.
+        user_agent
+            With which program; the identity's own when ``None``.
+        impersonate
+            User name to act as.
+        impersonate_groups
+            Groups to act with.
+        machine
+            Whether a program sends the requests, without a person's pauses.
+        """
+        opened = session.Session(
+            scene=self.scene,
+            identity=identity,
+            source_ip=identity.source_ip if source_ip is None else source_ip,
+            user_agent=identity.user_agent if user_agent is None else user_agent,
+            rng=self.rng,
+            clock=self._now,
+            observer=self.sent.append,
+            impersonate=impersonate,
+            impersonate_groups=impersonate_groups,
+            pace_s=session.MACHINE_PACE_S if machine else session.PERSON_PACE_S,
+        )
+        self._sessions.append(opened)
+        return opened
+
+    def minted(self, identity: base.Identity, token: str, *, username: str = "") -> base.Identity:
+        """Turn a credential that the attack obtained into an identity to act as.
+
+        Parameters
+        ----------
+        identity
+            Whose habits (address, agent, namespaces) to copy.
+        token
+            The bearer token obtained.
+        username
+            Who the token speaks for; the identity's own name when empty.
+        """
+        return msgspec.structs.replace(
+            identity, username=username or identity.username, credential=base.Credential(token=token)
+        )
+
+    def director(self, purpose: base.Purpose) -> session.Session:
+        """Open a session of the director, for preparing or cleaning up only."""
+        if purpose is base.Purpose.ATTACK:
+            raise ValueError("the director takes no part in an attack")
+        opened = session.Session(
+            scene=self.scene,
+            identity=self.scene.director,
+            source_ip=self.scene.director.source_ip,
+            user_agent=self.scene.director.user_agent,
+            rng=self.rng,
+            clock=self._now,
+            observer=self.sent.append,
+            purpose=purpose,
+            pace_s=(0.0, 0.0),
+        )
+        self._sessions.append(opened)
+        return opened
+
+    def remove_later(self, *paths: str) -> None:
+        """Have objects deleted by the director when the attack is over; they need not exist by then."""
+        for path in paths:
+            self._cleanup.append(lambda path=path: self._cleaner().delete(path))  # type: ignore[misc]
+
+    def restore_later(self, path: str, body: object, *, content_type: str = session.MERGE_PATCH) -> None:
+        """Have an object patched back, or created again with ``POST``, by the director when the attack is over.
+
+        Parameters
+        ----------
+        path
+            The object's path.
+        body
+            The patch that gives it its old content.
+        content_type
+            The patch's type.
+        """
+        self._cleanup.append(lambda: self._cleaner().patch(path, body, content_type=content_type))
+
+    def recreate_later(self, collection: str, body: object) -> None:
+        """Have a deleted object created again by the director when the attack is over.
+
+        Parameters
+        ----------
+        collection
+            Path of the collection it belongs to.
+        body
+            The object as it was read; server-side fields are taken out.
+        """
+        self._cleanup.append(lambda: self._cleaner().request("POST", collection, body=fresh(body)))
+
+    def cleanup_steps(self) -> list[base.Step]:
+        """Give what is left to clean up, newest first, and forget it."""
+        steps = [make() for make in reversed(self._cleanup)]
+        self._cleanup.clear()
+        return steps
+
+    def close(self) -> None:
+        """Close every session."""
+        for opened in self._sessions:
+            opened.close()
+        self._sessions.clear()
+        self._director = None
+
+    def _cleaner(self) -> session.Session:
+        """Open the director's cleaning session once."""
+        if self._director is None:
+            self._director = self.director(base.Purpose.CLEANUP)
+        return self._director
+
+    def _now(self) -> float:
+        """Scheduled time of the step now being run."""
+        return self.now_s
+
+
+SERVER_FIELDS = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "selfLink",
+    "ownerReferences",
+)
+"""Metadata that the API server owns; an object that is created again must not bring it."""
+
+
+def fresh(body: object) -> dict[str, object]:
+    """Copy an object without what the API server owns, so that it can be created again.
+
+    Examples
+    --------
+    >>> fresh({"kind": "ConfigMap", "metadata": {"name": "a", "uid": "1"}, "status": {}})
+    {'kind': 'ConfigMap', 'metadata': {'name': 'a'}}
+    """
+    if not isinstance(body, dict):
+        raise TypeError("an object is a mapping")
+    copy = {key: value for key, value in body.items() if key != "status"}
+    metadata = copy.get("metadata")
+    if isinstance(metadata, dict):
+        copy["metadata"] = {key: value for key, value in metadata.items() if key not in SERVER_FIELDS}
+    return copy

@@ -1,0 +1,403 @@
+"""A real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, kwok with a scheduler.
+
+In: a folder and `options.Options`. Out: a `ControlPlane` whose address, kubeconfigs, audit log and processes can be
+used and taken away one by one. Invariants: everything it writes is in its folder; after `stop` no process is left, and
+none outlives the program that started it unless `detached` was asked for. Called by `riverwatch lab` and by tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pathlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+from riverwatch import errors
+from riverwatch.lab.controlplane import (
+    arguments,
+    audit,
+    binaries,
+    certificates,
+    kubeconfig,
+    layout,
+    options,
+    processes,
+    rest,
+    stages,
+    state,
+    versions,
+)
+
+READY_S = 60.0
+"""Longest wait for one program to become ready, in seconds; a loaded 2-core machine needs about 10."""
+
+GRACE_S = 8.0
+"""How long the API server may take to send its last audit batches when it is stopped, in seconds."""
+
+TOKEN_LIFE_S = 3600
+"""Life of a service-account token made here, in seconds; what kubelets ask for."""
+
+ADMIN = "kubernetes-admin"
+"""User name of the administrator, as installers name it."""
+
+IDENTITIES = {
+    versions.Component.CONTROLLER_MANAGER: ("system:kube-controller-manager", ()),
+    versions.Component.SCHEDULER: ("system:kube-scheduler", ()),
+    versions.Component.KWOK: ("kwok-controller", ("system:masters",)),
+}
+"""User and groups of the programs that are clients of the API server; the first two have roles of their own."""
+
+
+class ControlPlane:
+    """One control plane; made by `start` or `load`.
+
+    Parameters
+    ----------
+    paths
+        Its folder.
+    recorded
+        What its state file says.
+    guard
+        Ends its processes when this program ends; ``None`` for a detached one.
+    """
+
+    def __init__(self, paths: layout.Layout, recorded: state.State, guard: processes.Guard | None) -> None:
+        self.paths = paths
+        self._state = recorded
+        self._guard = guard
+        self._authority = certificates.Authority(paths.certificates)
+        self._inputs = _inputs(paths, recorded, self._authority)
+        admin = self._authority.issue_client("admin", ADMIN, ("system:masters",))
+        kubeconfig.write(
+            paths.admin_kubeconfig, kubeconfig.with_certificate(self.url, self._authority.pair.certificate, admin)
+        )
+        self.api = rest.Api(recorded.ports.api_server, self._authority.pair.certificate, admin)
+
+    @classmethod
+    def start(
+        cls,
+        folder: pathlib.Path,
+        chosen: options.Options | None = None,
+        *,
+        places: binaries.Places | None = None,
+        detached: bool = False,
+    ) -> Self:
+        """Start a control plane and wait until it does its work.
+
+        Parameters
+        ----------
+        folder
+            Where all its files go; new or empty.
+        chosen
+            What runs and how.
+        places
+            Where programs are looked for.
+        detached
+            Whether it runs on when this program ends; `load` finds it again.
+
+        Raises
+        ------
+        BadInputError
+            When the folder is in use, or a named file is missing.
+        LabError
+            When a program is missing, cannot be built or does not start; the text holds the end of its log.
+        """
+        chosen = chosen or options.Options()
+        folder = folder.absolute()
+        if folder.exists() and any(folder.iterdir()):
+            raise errors.BadInputError("is not empty; `down` it first, or choose another folder", where=str(folder))
+        programs = binaries.find_all(chosen.components(), places or binaries.Places())
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = layout.Layout(folder)
+        recorded = state.State(
+            chosen=chosen, ports=layout.Ports.choose(api_server=chosen.port), programs=programs, started={}
+        )
+        guard = None if detached else processes.Guard()
+        plane = cls(paths, recorded, guard)
+        try:
+            audit.write_files(paths, chosen, plane._authority)
+            stages.write(paths.kwok_config)
+            plane._start_all()
+        except BaseException:
+            plane.stop(grace_s=0)
+            raise
+        return plane
+
+    @classmethod
+    def load(cls, folder: pathlib.Path) -> Self:
+        """Find a plane that another program started.
+
+        Parameters
+        ----------
+        folder
+            Its folder.
+
+        Raises
+        ------
+        BadInputError
+            When no control plane is there.
+        """
+        paths = layout.Layout(folder.absolute())
+        return cls(paths, state.read(paths.state), None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Address of the API server."""
+        return f"https://127.0.0.1:{self._state.ports.api_server}"
+
+    @property
+    def authority(self) -> pathlib.Path:
+        """PEM file of the plane's CA."""
+        return self._authority.pair.certificate
+
+    @property
+    def admin_kubeconfig(self) -> pathlib.Path:
+        """Kubeconfig of the administrator (group system:masters)."""
+        return self.paths.admin_kubeconfig
+
+    @property
+    def audit_log(self) -> pathlib.Path:
+        """The audit log, JSON lines; empty path content until the first record is written."""
+        return self.paths.audit_log
+
+    @property
+    def chosen(self) -> options.Options:
+        """What the caller chose."""
+        return self._state.chosen
+
+    @property
+    def started(self) -> Mapping[versions.Component, processes.Process]:
+        """The programs started last, whether or not they still run."""
+        return self._state.started
+
+    def running(self) -> dict[versions.Component, bool]:
+        """Say of every program that belongs to this plane whether it runs."""
+        known = self._state.started
+        return {part: part in known and known[part].alive() for part in self.chosen.components()}
+
+    def start_component(self, component: versions.Component, *, wait: bool = True) -> None:
+        """Start one program, as it was started before.
+
+        Parameters
+        ----------
+        component
+            Which.
+        wait
+            Whether to wait until it is ready.
+
+        Raises
+        ------
+        LabError
+            When it does not start.
+        """
+        if self.running().get(component):
+            return
+        command = [str(self._state.programs[component]), *arguments.arguments(component, self._inputs)]
+        started = processes.start(component, command, log=self.paths.log(component), guard=self._guard)
+        self._state.started[component] = started
+        state.write(self.paths.state, self._state)
+        if wait:
+            self._wait_component(component)
+
+    def stop_component(self, component: versions.Component, *, grace_s: float = GRACE_S) -> None:
+        """Stop one program.
+
+        Parameters
+        ----------
+        component
+            Which.
+        grace_s
+            Seconds it may take; 0 kills it as a crash would.
+        """
+        if component in self._state.started:
+            self._state.started[component].stop(grace_s=grace_s)
+
+    @contextlib.contextmanager
+    def api_server_away(self, *, grace_s: float = GRACE_S) -> Iterator[None]:
+        """Take the API server away while the body runs, then bring it back.
+
+        Parameters
+        ----------
+        grace_s
+            Seconds it may take to end; 0 kills it.
+        """
+        self.stop_component(versions.Component.API_SERVER, grace_s=grace_s)
+        try:
+            yield
+        finally:
+            self.start_component(versions.Component.API_SERVER)
+
+    def wait_ready(self) -> None:
+        """Wait until every program does its work.
+
+        Raises
+        ------
+        LabError
+            When one does not; the text holds the end of its log.
+        """
+        for component in self.chosen.components():
+            self._wait_component(component)
+
+    def stop(self, *, grace_s: float = GRACE_S) -> None:
+        """End every program; the files stay.
+
+        Parameters
+        ----------
+        grace_s
+            Seconds that each may take; 0 kills them.
+        """
+        for component in reversed(list(self._state.started)):
+            # Only the API server has something to finish: its last audit batches.
+            self.stop_component(component, grace_s=grace_s if component is versions.Component.API_SERVER else 0)
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+
+    def remove(self) -> None:
+        """End every program and remove the folder."""
+        self.stop(grace_s=0)
+        shutil.rmtree(self.paths.folder)
+
+    def client_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> pathlib.Path:
+        """Give a person, a node or any other user with a certificate.
+
+        Parameters
+        ----------
+        user
+            User name as the API server will see it, for example ``system:node:worker-1``.
+        groups
+            Group names, for example ``system:nodes``.
+        """
+        stem = _stem(user, *groups)
+        pair = self._authority.issue_client(stem, user, groups)
+        return kubeconfig.write(
+            self.paths.kubeconfigs / f"{stem}.yaml", kubeconfig.with_certificate(self.url, self.authority, pair)
+        )
+
+    def service_account_token(
+        self, namespace: str, name: str, *, bound_pod: str | None = None, life_s: int = TOKEN_LIFE_S
+    ) -> str:
+        """Have a token made for a service account.
+
+        Parameters
+        ----------
+        namespace
+            Its namespace.
+        name
+            Its name.
+        bound_pod
+            Pod in the same namespace that the token names and ends with, as a mounted one does.
+        life_s
+            Life in seconds, 600 at least.
+
+        Raises
+        ------
+        ApiPermanentError
+            When the account or the pod does not exist.
+        """
+        spec: dict[str, object] = {"expirationSeconds": life_s}
+        if bound_pod is not None:
+            pod = self.api.call("GET", f"/api/v1/namespaces/{namespace}/pods/{bound_pod}")
+            uid = pod["metadata"]["uid"]
+            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", "name": bound_pod, "uid": uid}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        return str(self.api.call("POST", path, body)["status"]["token"])
+
+    def service_account_kubeconfig(
+        self, namespace: str, name: str, *, bound_pod: str | None = None, life_s: int = TOKEN_LIFE_S
+    ) -> pathlib.Path:
+        """Give a service account with a token of its own; parameters and errors as `service_account_token`.
+
+        Parameters
+        ----------
+        namespace
+            Its namespace.
+        name
+            Its name.
+        bound_pod
+            Pod that the token is bound to.
+        life_s
+            Life in seconds.
+        """
+        token = self.service_account_token(namespace, name, bound_pod=bound_pod, life_s=life_s)
+        stem = _stem("system:serviceaccount", namespace, name, bound_pod or "")
+        return kubeconfig.write(
+            self.paths.kubeconfigs / f"{stem}.yaml", kubeconfig.with_token(self.url, self.authority, token)
+        )
+
+    def _start_all(self) -> None:
+        """Start the store and the API server, then, once it has its roles, all of its clients at once."""
+        server = (versions.Component.ETCD, versions.Component.API_SERVER)
+        for component in server:
+            self.start_component(component, wait=component is not versions.Component.ETCD)
+        for component in self.chosen.components():
+            if component not in server:
+                self.start_component(component, wait=False)
+        self.wait_ready()
+
+    def _wait_component(self, component: versions.Component) -> None:
+        """Wait for what tells that one program does its work."""
+        process = self._state.started[component]
+        conditions = {
+            versions.Component.ETCD: process.alive,
+            versions.Component.API_SERVER: lambda: self.api.ok("/readyz"),
+            versions.Component.CONTROLLER_MANAGER: self._accounts_made,
+            versions.Component.SCHEDULER: lambda: self._healthy(self._state.ports.scheduler),
+            versions.Component.KWOK: lambda: self._healthy(self._state.ports.kubelet),
+        }
+        processes.wait_ready(process, conditions[component], timeout_s=READY_S)
+
+    def _accounts_made(self) -> bool:
+        """Say whether the controller manager made the default service account, without which no pod is admitted."""
+        return self.api.ok("/api/v1/namespaces/default/serviceaccounts/default")
+
+    def _healthy(self, port: int) -> bool:
+        """Ask a program's own health page."""
+        return rest.Api(port, self.authority, self._inputs.kubelet_client).ok("/healthz")
+
+
+def _inputs(
+    paths: layout.Layout, recorded: state.State, authority: certificates.Authority
+) -> arguments.Inputs:
+    """Write the certificates and kubeconfigs that programs need."""
+    url = f"https://127.0.0.1:{recorded.ports.api_server}"
+    local = ("localhost", "127.0.0.1", "::1")
+    service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+    kubeconfigs = {}
+    for component, (user, groups) in IDENTITIES.items():
+        pair = authority.issue_client(component, user, groups)
+        document = kubeconfig.with_certificate(url, authority.pair.certificate, pair)
+        kubeconfigs[component] = kubeconfig.write(paths.certificates / f"{component}.kubeconfig", document)
+    return arguments.Inputs(
+        paths=paths,
+        ports=recorded.ports,
+        chosen=recorded.chosen,
+        authority=authority.pair,
+        serving=authority.issue_server("kube-apiserver", (*local, *service, "10.96.0.1")),
+        kubelet_serving=authority.issue_server("kubelet", local),
+        kubelet_client=authority.issue_client("kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)),
+        tokens=authority.token_key(),
+        kubeconfigs=kubeconfigs,
+    )
+
+
+def _stem(*parts: str) -> str:
+    """Make a file name from names with colons and slashes, without two names meeting in one file.
+
+    Examples
+    --------
+    >>> _stem("system:node:a")
+    'system-node-a-9dd14d44'
+    """
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+    return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(part for part in parts if part))[:80] + f"-{digest}"
