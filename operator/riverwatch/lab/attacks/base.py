@@ -1,8 +1,8 @@
 """What an attack simulation is: a `Card` that explains it, and a script that yields one timed request after the other.
 
-``(Card, script) -> Attack``; a script takes an `AttackContext` (see `context`) and yields `Step`; each ``yield`` gives the `Answer` of
-that request back. The script never sleeps, never reads a clock and sends nothing by itself, so whoever runs it decides
-when a step happens: `run.Run.advance` at simulated times in a recording, `run.live` on a cluster of today.
+``(Card, script) -> Attack``; a script takes an `AttackContext` (see `context`) and yields `Step`; each ``yield`` gives
+that `Answer` back. The script never sleeps, reads no clock and sends nothing by itself, so whoever runs it
+decides when a step happens: `run.Run.advance` at simulated times in a recording, `run.live` on a cluster of today.
 An attack may not be made easier to see than its story asks for: no marks in names, agents or addresses.
 """
 
@@ -114,7 +114,7 @@ class Card(msgspec.Struct, frozen=True):
     needs: tuple[str, ...] = ()
     """What must exist beside the victim, in words (for example ``kubelet endpoint``)."""
     catalogues: tuple[str, ...] = ()
-    """Rows of public catalogues that describe the same thing, for example ``MS-TA9025`` or ``stratus:k8s.credential-access.dump-secrets``."""
+    """Rows of public catalogues that describe the same thing, for example ``MS-TA9025`` or ``stratus:dump-secrets``."""
 
 
 class Credential(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""What an attack's script is given: a scene, identities to steal, sessions to act with, a seeded generator, a cleanup stack.
+"""What an attack's script is given: a scene, identities to steal, sessions, a seeded generator, a cleanup stack.
 
-Made by whoever runs attacks (the recorder, `lab attack`, the contract suite), one for each attack. `now_s` is set by `run` before
-each step, so labels carry the scheduled time.
+Made by whoever runs attacks (the recorder, `lab attack`, the contract suite), one for each attack. `run` sets `now_s`
+before each step, so labels carry the scheduled time.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class AttackContext:
         self._cleanup: list[Callable[[], base.Step]] = []
         self._suffix = f"{rng.getrandbits(20):05x}"
         self._director: session.Session | None = None
+        self._wire = session.Wire(scene=scene, rng=rng, clock=self._now, observer=self.sent.append)
 
     def victim(
         self, part: base.Part, *, namespace: str = "", other_than: Sequence[base.Identity] = ()
@@ -99,8 +100,6 @@ class AttackContext:
         *,
         source_ip: str | None = None,
         user_agent: str | None = None,
-        impersonate: str = "",
-        impersonate_groups: Sequence[str] = (),
         machine: bool = False,
     ) -> session.Session:
         """Open a session with an identity's credential.
@@ -113,27 +112,30 @@ class AttackContext:
             Where from; the identity's own address when ``None``.
         user_agent
             With which program; the identity's own when ``None``.
-        impersonate
-            User name to act as.
-        impersonate_groups
-            Groups to act with.
         machine
             Whether a program sends the requests, without a person's pauses.
         """
-        opened = session.Session(
-            scene=self.scene,
-            identity=identity,
+        manner = session.Manner(
             source_ip=identity.source_ip if source_ip is None else source_ip,
             user_agent=identity.user_agent if user_agent is None else user_agent,
-            rng=self.rng,
-            clock=self._now,
-            observer=self.sent.append,
-            impersonate=impersonate,
-            impersonate_groups=impersonate_groups,
             pace_s=session.MACHINE_PACE_S if machine else session.PERSON_PACE_S,
         )
-        self._sessions.append(opened)
-        return opened
+        return self._open(identity, manner, base.Purpose.ATTACK)
+
+    def act_through(self, opened: session.Session, *, username: str, groups: tuple[str, ...] = ()) -> session.Session:
+        """Open a session that impersonates somebody, with the credential and the looks of another session.
+
+        Parameters
+        ----------
+        opened
+            The session whose identity impersonates.
+        username
+            User name to act as.
+        groups
+            Groups to act with; only the first one can be sent.
+        """
+        manner = msgspec.structs.replace(opened.manner, impersonate=username, groups=groups)
+        return self._open(opened.identity, manner, base.Purpose.ATTACK)
 
     def minted(self, identity: base.Identity, token: str, *, username: str = "") -> base.Identity:
         """Turn a credential that the attack obtained into an identity to act as.
@@ -155,19 +157,9 @@ class AttackContext:
         """Open a session of the director, for preparing or cleaning up only."""
         if purpose is base.Purpose.ATTACK:
             raise ValueError("the director takes no part in an attack")
-        opened = session.Session(
-            scene=self.scene,
-            identity=self.scene.director,
-            source_ip=self.scene.director.source_ip,
-            user_agent=self.scene.director.user_agent,
-            rng=self.rng,
-            clock=self._now,
-            observer=self.sent.append,
-            purpose=purpose,
-            pace_s=(0.0, 0.0),
-        )
-        self._sessions.append(opened)
-        return opened
+        who = self.scene.director
+        manner = session.Manner(source_ip=who.source_ip, user_agent=who.user_agent, pace_s=(0.0, 0.0))
+        return self._open(who, manner, purpose)
 
     def remove_later(self, *paths: str) -> None:
         """Have objects deleted by the director when the attack is over; they need not exist by then."""
@@ -198,7 +190,7 @@ class AttackContext:
         body
             The object as it was read; server-side fields are taken out.
         """
-        self._cleanup.append(lambda: self._cleaner().request("POST", collection, body=fresh(body)))
+        self._cleanup.append(lambda: self._cleaner().create(collection, fresh(body)))
 
     def cleanup_steps(self) -> list[base.Step]:
         """Give what is left to clean up, newest first, and forget it."""
@@ -212,6 +204,12 @@ class AttackContext:
             opened.close()
         self._sessions.clear()
         self._director = None
+
+    def _open(self, identity: base.Identity, manner: session.Manner, purpose: base.Purpose) -> session.Session:
+        """Open a session and remember to close it."""
+        opened = session.Session(self._wire, identity, manner=manner, purpose=purpose)
+        self._sessions.append(opened)
+        return opened
 
     def _cleaner(self) -> session.Session:
         """Open the director's cleaning session once."""

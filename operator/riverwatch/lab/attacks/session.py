@@ -1,8 +1,8 @@
 """Requests as somebody: an identity, an address and a user agent -> `Step`s whose requests carry all three.
 
-Built on the official client's `ApiClient`. The address goes into ``X-Forwarded-For``, which kube-apiserver writes in front of the
-real one in `sourceIPs`; an ``Audit-ID`` header names each record beforehand, which makes labels exact. Made by
-`context.AttackContext.session`; nothing is sent before somebody runs the step.
+Built on the official client's `ApiClient`. The address goes into ``X-Forwarded-For``, which kube-apiserver puts before
+the real one in `sourceIPs`; an ``Audit-ID`` header names each record beforehand, which makes labels exact. Made by
+`context.AttackContext.act_as`; nothing is sent before somebody runs the step.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import urllib3
 from kubernetes import client
 from kubernetes.client import exceptions
@@ -29,14 +30,42 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 """Content type that kubectl uses for built-in kinds."""
 
+JSON_PATCH = "application/json-patch+json"
+"""Content type of a list of operations."""
+
 PERSON_PACE_S = (2.0, 25.0)
 """Shortest and longest pause between the commands of a person, seconds."""
 
 MACHINE_PACE_S = (0.02, 0.4)
 """Shortest and longest pause between the requests of a program, seconds."""
 
-Observer = Callable[[base.Sent], None]
-"""Told about every request after its answer."""
+Query = Mapping[str, object] | Sequence[tuple[str, str]]
+"""Query parameters; a sequence of pairs where one repeats."""
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """What all sessions of one attack share."""
+
+    scene: base.Scene
+    rng: random.Random
+    clock: Callable[[], float]
+    """Gives the scheduled time of the request now being sent, epoch seconds."""
+    observer: Callable[[base.Sent], None]
+    """Told about every request after its answer."""
+
+
+class Manner(msgspec.Struct, frozen=True):
+    """How a session appears to the API server."""
+
+    source_ip: str
+    """Address the requests seem to come from; empty sends no header."""
+    user_agent: str
+    impersonate: str = ""
+    """User name to act as; empty for oneself."""
+    groups: tuple[str, ...] = ()
+    """Groups to act with."""
+    pace_s: tuple[float, float] = PERSON_PACE_S
+    """Shortest and longest pause before a step that names none, seconds."""
 
 
 class Session:
@@ -44,155 +73,89 @@ class Session:
 
     Parameters
     ----------
-    scene
-        Where the API server is.
+    wire
+        What the sessions of an attack share.
     identity
         Whose credential is shown.
-    source_ip
-        Address the requests seem to come from; empty sends no header.
-    user_agent
-        What the requests say they are.
-    rng
-        Draws pauses and audit ids.
-    clock
-        Gives the scheduled time of the request now being sent, epoch seconds.
-    observer
-        Is told about each request.
+    manner
+        How the requests appear.
     purpose
-        Why the requests are sent.
-    impersonate
-        User name to act as; empty for oneself.
-    impersonate_groups
-        Groups to act with.
-    pace_s
-        Shortest and longest pause before a step that names none.
+        Why they are sent.
     """
 
     def __init__(
-        self,
-        *,
-        scene: base.Scene,
-        identity: base.Identity,
-        source_ip: str,
-        user_agent: str,
-        rng: random.Random,
-        clock: Callable[[], float],
-        observer: Observer,
-        purpose: base.Purpose = base.Purpose.ATTACK,
-        impersonate: str = "",
-        impersonate_groups: Sequence[str] = (),
-        pace_s: tuple[float, float] = PERSON_PACE_S,
+        self, wire: Wire, identity: base.Identity, *, manner: Manner, purpose: base.Purpose = base.Purpose.ATTACK
     ) -> None:
         self.identity = identity
-        self.source_ip = source_ip
-        self.user_agent = user_agent
-        self.impersonate = impersonate
-        self._rng = rng
-        self._clock = clock
-        self._observer = observer
+        self.manner = manner
+        self._wire = wire
         self._purpose = purpose
-        self._groups = tuple(impersonate_groups)
-        self._pace_s = pace_s
-        self._server = scene.server.rstrip("/")
-        self._client = _api_client(scene, identity.credential)
+        self._server = wire.scene.server.rstrip("/")
+        self._client = _api_client(wire.scene, identity.credential)
 
-    def get(self, path: str, query: Mapping[str, object] | None = None, *, after_s: float | None = None) -> base.Step:
+    def get(self, path: str, query: Query | None = None, *, after_s: float | None = None) -> base.Step:
         """Read an object or a list."""
-        return self.request("GET", path, query=query, after_s=after_s)
+        return self._step("GET", _target(path, query), after_s=after_s)
 
     def create(
-        self,
-        path: str,
-        body: Mapping[str, object],
-        query: Mapping[str, object] | None = None,
-        *,
-        after_s: float | None = None,
+        self, path: str, body: Mapping[str, object] | None, query: Query | None = None, *, after_s: float | None = None
     ) -> base.Step:
         """Create an object below a collection."""
-        return self.request("POST", path, query=query, body=body, after_s=after_s)
+        return self._step("POST", _target(path, query), after_s=after_s, body=body)
 
     def replace(self, path: str, body: Mapping[str, object], *, after_s: float | None = None) -> base.Step:
         """Replace an object."""
-        return self.request("PUT", path, body=body, after_s=after_s)
+        return self._step("PUT", path, after_s=after_s, body=body)
 
     def patch(
         self, path: str, body: object, *, content_type: str = STRATEGIC_PATCH, after_s: float | None = None
     ) -> base.Step:
         """Patch an object."""
-        return self.request("PATCH", path, body=body, content_type=content_type, after_s=after_s)
+        return self._step("PATCH", path, after_s=after_s, body=body, headers={"Content-Type": content_type})
 
-    def delete(
-        self, path: str, query: Mapping[str, object] | None = None, *, after_s: float | None = None
-    ) -> base.Step:
+    def delete(self, path: str, query: Query | None = None, *, after_s: float | None = None) -> base.Step:
         """Delete an object or a collection."""
-        return self.request("DELETE", path, query=query, after_s=after_s)
+        return self._step("DELETE", _target(path, query), after_s=after_s)
 
-    def stream(self, path: str, query: Sequence[tuple[str, str]], *, after_s: float | None = None) -> base.Step:
+    def stream(self, path: str, query: Query, *, after_s: float | None = None) -> base.Step:
         """Ask for a web socket, as exec, attach and port-forward of current clients do."""
-        key = uuid.UUID(int=self._rng.getrandbits(128), version=4).hex[:22] + "=="
         headers = {
             "Connection": "Upgrade",
             "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Key": f"{self._wire.rng.getrandbits(88):022x}==",
             "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
         }
-        return self.request("GET", path, query=query, headers=headers, after_s=after_s)
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, object] | Sequence[tuple[str, str]] | None = None,
-        body: object = None,
-        content_type: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-        after_s: float | None = None,
-    ) -> base.Step:
-        """Describe one request.
-
-        Parameters
-        ----------
-        method
-            HTTP method.
-        path
-            Path below the server's address.
-        query
-            Query parameters.
-        body
-            JSON body.
-        content_type
-            Type of the body.
-        headers
-            More headers.
-        after_s
-            Seconds of pause before it; drawn from the session's pace when ``None``.
-        """
-        pause_s = self._rng.uniform(*self._pace_s) if after_s is None else after_s
-        target = path
-        if query:
-            target = (
-                f"{path}?{urllib.parse.urlencode(list(query.items()) if isinstance(query, Mapping) else list(query))}"
-            )
-        extra = dict(headers or {})
-        if body is not None:
-            extra["Content-Type"] = content_type
-        return base.Step(action=lambda: self._send(method, target, body, extra), after_s=pause_s)
+        return self._step("GET", _target(path, query), after_s=after_s, headers=headers)
 
     def close(self) -> None:
         """Give back the connections."""
-        self._client.close()
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def _step(
+        self,
+        method: str,
+        target: str,
+        *,
+        after_s: float | None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> base.Step:
+        """Describe one request and draw the pause before it."""
+        pause_s = self._wire.rng.uniform(*self.manner.pace_s) if after_s is None else after_s
+        extra = {"Content-Type": "application/json"} if body is not None else {}
+        extra |= headers or {}
+        return base.Step(action=lambda: self._send(method, target, body, extra), after_s=pause_s)
 
     def _send(self, method: str, target: str, body: object, extra: Mapping[str, str]) -> base.Answer:
         """Send one request and report it, whatever its answer."""
-        audit_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        audit_id = str(uuid.UUID(int=self._wire.rng.getrandbits(128), version=4))
         headers = self._headers(audit_id) | dict(extra)
         try:
             response = self._client.call_api(
                 method, self._server + target, header_params=headers, body=body, _request_timeout=TIMEOUT_S
             )
-            raw = response.read()
+            raw = response.read()  # type: ignore[no-untyped-call]
         except (exceptions.ApiException, urllib3.exceptions.HTTPError) as problem:
             self._report(audit_id, method, target, 0)
             raise errors.ApiTemporaryError(f"{method} {target}: no answer from {self._server}: {problem}") from problem
@@ -201,33 +164,42 @@ class Session:
 
     def _headers(self, audit_id: str) -> dict[str, str]:
         """Headers that every request of this session carries."""
-        headers = {"Accept": "application/json", "User-Agent": self.user_agent, "Audit-ID": audit_id}
+        headers = {"Accept": "application/json", "User-Agent": self.manner.user_agent, "Audit-ID": audit_id}
         if self.identity.credential.token:
             headers["Authorization"] = f"Bearer {self.identity.credential.token}"
-        if self.source_ip:
-            headers["X-Forwarded-For"] = self.source_ip
-        if self.impersonate:
-            headers["Impersonate-User"] = self.impersonate
-            for group in self._groups:
-                headers["Impersonate-Group"] = group
+        if self.manner.source_ip:
+            headers["X-Forwarded-For"] = self.manner.source_ip
+        if self.manner.impersonate:
+            headers["Impersonate-User"] = self.manner.impersonate
+        if self.manner.groups:
+            # One header line is all the client can send; kube-apiserver reads each line as one group.
+            headers["Impersonate-Group"] = self.manner.groups[0]
         return headers
 
     def _report(self, audit_id: str, method: str, target: str, status: int) -> None:
         """Tell the observer what was sent."""
-        self._observer(
+        self._wire.observer(
             base.Sent(
                 audit_id=audit_id,
                 purpose=self._purpose,
                 username=self.identity.username,
-                impersonated=self.impersonate,
-                source_ip=self.source_ip,
-                user_agent=self.user_agent,
-                time_s=self._clock(),
+                impersonated=self.manner.impersonate,
+                source_ip=self.manner.source_ip,
+                user_agent=self.manner.user_agent,
+                time_s=self._wire.clock(),
                 method=method,
                 path=target,
                 status=status,
             )
         )
+
+
+def _target(path: str, query: Query | None) -> str:
+    """Join path and query."""
+    if not query:
+        return path
+    pairs = list(query.items()) if isinstance(query, Mapping) else list(query)
+    return f"{path}?{urllib.parse.urlencode(pairs)}"
 
 
 def _api_client(scene: base.Scene, credential: base.Credential) -> client.ApiClient:
