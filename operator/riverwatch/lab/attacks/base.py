@@ -245,6 +245,13 @@ class Step(msgspec.Struct, frozen=True):
     action: Callable[[], Answer]
     after_s: float = 0.0
     """Seconds since the step before (since the start for the first)."""
+    username: str = ""
+    """Who authenticates."""
+    impersonated: str = ""
+    """Who is impersonated, if anybody."""
+    method: str = ""
+    target: str = ""
+    """Path and query."""
 
 
 Script = Generator[Step, Answer, None]

@@ -49,7 +49,7 @@ class AttackContext:
         self._sessions: list[session.Session] = []
         self._cleanup: list[Callable[[], base.Step]] = []
         self._suffix = f"{rng.getrandbits(20):05x}"
-        self._director: session.Session | None = None
+        self._helpers: dict[base.Purpose, session.Session] = {}
         self._wire = session.Wire(scene=scene, rng=rng, clock=self._now, observer=self.sent.append)
 
     def victim(
@@ -161,10 +161,36 @@ class AttackContext:
         manner = session.Manner(source_ip=who.source_ip, user_agent=who.user_agent, pace_s=(0.0, 0.0))
         return self._open(who, manner, purpose)
 
+    def known(self, collection: str, query: session.Query | None = None) -> list[tuple[str, str]]:
+        """Give namespace and name of what is in a collection: what the attacker knows beforehand.
+
+        The director asks at once, so a script that must not look around need not.
+
+        Parameters
+        ----------
+        collection
+            Path of the collection.
+        query
+            Selectors.
+
+        Raises
+        ------
+        BadInputError
+            When the collection cannot be listed.
+        """
+        answer = self._helper(base.Purpose.PREPARE).get(collection, query).action()
+        if not answer.ok:
+            raise errors.BadInputError(f"the director may not list it ({answer.status})", where=collection)
+        return answer.items()
+
+    def read(self, path: str) -> base.Answer:
+        """Give an object as it is before the attack, for putting it back; the director asks at once."""
+        return self._helper(base.Purpose.PREPARE).get(path).action()
+
     def remove_later(self, *paths: str) -> None:
         """Have objects deleted by the director when the attack is over; they need not exist by then."""
         for path in paths:
-            self._cleanup.append(lambda path=path: self._cleaner().delete(path))  # type: ignore[misc]
+            self._cleanup.append(lambda path=path: self._helper(base.Purpose.CLEANUP).delete(path))  # type: ignore[misc]
 
     def restore_later(self, path: str, body: object, *, content_type: str = session.MERGE_PATCH) -> None:
         """Have an object patched back, or created again with ``POST``, by the director when the attack is over.
@@ -178,7 +204,7 @@ class AttackContext:
         content_type
             The patch's type.
         """
-        self._cleanup.append(lambda: self._cleaner().patch(path, body, content_type=content_type))
+        self._cleanup.append(lambda: self._helper(base.Purpose.CLEANUP).patch(path, body, content_type=content_type))
 
     def recreate_later(self, collection: str, body: object) -> None:
         """Have a deleted object created again by the director when the attack is over.
@@ -190,7 +216,7 @@ class AttackContext:
         body
             The object as it was read; server-side fields are taken out.
         """
-        self._cleanup.append(lambda: self._cleaner().create(collection, fresh(body)))
+        self._cleanup.append(lambda: self._helper(base.Purpose.CLEANUP).create(collection, fresh(body)))
 
     def cleanup_steps(self) -> list[base.Step]:
         """Give what is left to clean up, newest first, and forget it."""
@@ -203,7 +229,7 @@ class AttackContext:
         for opened in self._sessions:
             opened.close()
         self._sessions.clear()
-        self._director = None
+        self._helpers.clear()
 
     def _open(self, identity: base.Identity, manner: session.Manner, purpose: base.Purpose) -> session.Session:
         """Open a session and remember to close it."""
@@ -211,11 +237,11 @@ class AttackContext:
         self._sessions.append(opened)
         return opened
 
-    def _cleaner(self) -> session.Session:
-        """Open the director's cleaning session once."""
-        if self._director is None:
-            self._director = self.director(base.Purpose.CLEANUP)
-        return self._director
+    def _helper(self, purpose: base.Purpose) -> session.Session:
+        """Open the director's session for one purpose once."""
+        if purpose not in self._helpers:
+            self._helpers[purpose] = self.director(purpose)
+        return self._helpers[purpose]
 
     def _now(self) -> float:
         """Scheduled time of the step now being run."""

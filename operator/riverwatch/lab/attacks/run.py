@@ -67,6 +67,11 @@ class Run:
         return self._next is None
 
     @property
+    def pending(self) -> base.Step | None:
+        """The next step, not sent yet."""
+        return self._next
+
+    @property
     def delay_s(self) -> float:
         """Seconds between the step before and the next one; 0 when done."""
         return self._next.after_s if self._next is not None else 0.0

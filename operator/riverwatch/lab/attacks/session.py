@@ -145,7 +145,14 @@ class Session:
         pause_s = self._wire.rng.uniform(*self.manner.pace_s) if after_s is None else after_s
         extra = {"Content-Type": "application/json"} if body is not None else {}
         extra |= headers or {}
-        return base.Step(action=lambda: self._send(method, target, body, extra), after_s=pause_s)
+        return base.Step(
+            action=lambda: self._send(method, target, body, extra),
+            after_s=pause_s,
+            username=self.identity.username,
+            impersonated=self.manner.impersonate,
+            method=method,
+            target=target,
+        )
 
     def _send(self, method: str, target: str, body: object, extra: Mapping[str, str]) -> base.Answer:
         """Send one request and report it, whatever its answer."""
