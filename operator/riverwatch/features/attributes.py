@@ -1,0 +1,104 @@
+"""Stage 3 helpers of the vector: raw audit strings -> the coarse values that habits are made of.
+
+A habit is learned on values that repeat: a network instead of an address, a client's product name instead of its version, a
+name without its generated tail. Pure functions with bounded caches; called by `features.vector` only.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+
+CACHE_SIZE = 16_384
+"""Distinct strings remembered per function: about 3 MB each at worst."""
+
+CONNECT_SUBRESOURCES = frozenset({"exec", "attach", "portforward", "proxy"})
+"""Subresources whose verb depends on the client's protocol: SPDY sends ``create``, WebSocket sends ``get``."""
+
+NAMED_RESOURCES = frozenset({"secrets", "configmaps", "serviceaccounts"})
+"""Resources whose object names are part of a habit; names of others (pods, leases) change by themselves."""
+
+MAX_VALUE_CHARS = 200
+"""Longer values are cut, so that a hostile name cannot fill the memory."""
+
+_GENERATED_TAIL = re.compile(
+    r"(-[bcdfghjklmnpqrstvwxz2456789]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$|-[0-9a-f]{8,}$|-\d{5,}$"
+)
+_HELM_REVISION = re.compile(r"^(sh\.helm\.release\.v1\..+)\.v\d+$")
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def network_of(address: str) -> str:
+    """Return the /24 (IPv4) or /48 (IPv6) that an address lies in; empty for an empty one, the text itself if it is none.
+
+    Examples
+    --------
+    >>> network_of("10.4.7.19")
+    '10.4.7.0/24'
+    >>> network_of("2001:db8:1:2::3")
+    '2001:db8:1::/48'
+    """
+    if not address:
+        return ""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:MAX_VALUE_CHARS]
+    return str(ipaddress.ip_network((address, 24 if parsed.version == 4 else 48), strict=False))
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def agent_family(user_agent: str) -> str:
+    """Return the product name of a user agent, without version and platform.
+
+    Examples
+    --------
+    >>> agent_family("kubectl/v1.34.1 (darwin/arm64) kubernetes/abc")
+    'kubectl'
+    """
+    product = user_agent.split(" ", 1)[0].split("/", 1)[0]
+    return product[:MAX_VALUE_CHARS] or "none"
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def stable_name(name: str) -> str:
+    """Return an object's name without the tail that a controller generated.
+
+    Examples
+    --------
+    >>> stable_name("web-6c5d8f7b9d-x2k4p"), stable_name("sh.helm.release.v1.shop.v12"), stable_name("web-tls")
+    ('web-*', 'sh.helm.release.v1.shop.*', 'web-tls')
+    """
+    helm = _HELM_REVISION.match(name)
+    if helm:
+        return f"{helm[1]}.*"[:MAX_VALUE_CHARS]
+    return _GENERATED_TAIL.sub("-*", name)[:MAX_VALUE_CHARS]
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def action_of(verb: str, api_group: str, resource: str, subresource: str) -> str:
+    """Return what was done, as people write it: ``list secrets``, ``connect pods/exec``, ``patch deployments.apps``.
+
+    Examples
+    --------
+    >>> action_of("get", "", "pods", "exec"), action_of("patch", "apps", "deployments", "")
+    ('connect pods/exec', 'patch deployments.apps')
+    """
+    if subresource in CONNECT_SUBRESOURCES:
+        verb = "connect"
+    path = f"{resource}.{api_group}" if api_group else resource
+    return f"{verb} {path}/{subresource}" if subresource else f"{verb} {path}"
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def url_family(request_uri: str) -> str:
+    """Return the first segment of a request that names no resource, for example ``/healthz``.
+
+    Examples
+    --------
+    >>> url_family("/openapi/v3/apis/apps/v1?hash=1")
+    '/openapi'
+    """
+    path = request_uri.split("?", 1)[0]
+    return "/" + path.lstrip("/").split("/", 1)[0][:MAX_VALUE_CHARS]

@@ -1,0 +1,119 @@
+"""Stage 3, measure: `Activity` -> `FeatureVector`, the attributes of `features.catalog` in fixed order.
+
+Pure; called once per record by `runtime.pipeline`. Must not parse bodies: it runs on every record.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from riverwatch.activity import identities, record
+from riverwatch.features import attributes
+
+SECONDS_PER_HOUR = 3600
+"""Seconds."""
+
+EPOCH_WEEKDAY = 3
+"""1970-01-01 was a Thursday; Monday is 0."""
+
+NOT_APPLICABLE = ""
+"""Value of an attribute that this activity does not have; models pass over it."""
+
+
+class FeatureVector(msgspec.Struct, gc=False):
+    """What the models see of one activity: strings only, bounded in length, in the order of `catalog.ATTRIBUTES`."""
+
+    identity: str
+    """User name of the credential that was used."""
+    siblings: str
+    """Key of the group of identities that should behave alike; empty for none."""
+    home: str
+    """Namespace whose models judge it: the service account's, or empty for people, nodes and the control plane."""
+    time_s: float
+    values: tuple[str, ...]
+
+
+def hour_of_week(time_s: float) -> str:
+    """Return weekday or weekend and the hour, UTC.
+
+    Examples
+    --------
+    >>> hour_of_week(1768464000.0)
+    'weekday 08h'
+    """
+    hours = int(time_s // SECONDS_PER_HOUR)
+    weekend = (hours // 24 + EPOCH_WEEKDAY) % 7 >= 5
+    return f"{'weekend' if weekend else 'weekday'} {hours % 24:02d}h"
+
+
+def context_key(activity: record.Activity) -> tuple[str | int, ...]:
+    """Return a key that is equal for two activities of one identity when all their attributes are equal."""
+    return (
+        activity.verb,
+        activity.resource,
+        activity.subresource,
+        activity.api_group,
+        activity.namespace,
+        activity.name if activity.resource in attributes.NAMED_RESOURCES else "",
+        activity.code if activity.code >= 400 else 0,
+        activity.source_ip,
+        activity.user_agent,
+        int(activity.time_s // SECONDS_PER_HOUR),
+        "" if activity.resource else activity.request_uri,
+        activity.impersonated.username if activity.impersonated else "",
+    )
+
+
+def sibling_key(principal: identities.Principal) -> str:
+    """Return the group of identities that should behave alike when the inventory knows no better.
+
+    Service accounts of one name in several namespaces come from one chart; kubelets are all alike.
+    """
+    if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
+        return f"serviceaccount {attributes.stable_name(principal.name)}"
+    return principal.kind.value if principal.kind is identities.PrincipalKind.NODE else ""
+
+
+def measure(
+    activity: record.Activity, *, rules: str = NOT_APPLICABLE, own_pod: bool = False, siblings: str = ""
+) -> FeatureVector:
+    """Return the attributes of one activity.
+
+    Parameters
+    ----------
+    activity
+        The activity.
+    rules
+        Ids of the rules that hit, joined by a plus sign; empty for none.
+    siblings
+        Key of the identity's group, from the inventory; empty makes one up from its name.
+    own_pod
+        True when the source address belongs to a pod that runs as this service account.
+    """
+    resource = activity.resource
+    if resource:
+        action = attributes.action_of(activity.verb, activity.api_group, resource, activity.subresource)
+    else:
+        action = f"{activity.verb} {attributes.url_family(activity.request_uri)}"
+    if activity.impersonated:
+        action = f"as {activity.impersonated.username[: attributes.MAX_VALUE_CHARS]}: {action}"
+    namespace = activity.namespace[: attributes.MAX_VALUE_CHARS] or "cluster-wide"
+    named = resource in attributes.NAMED_RESOURCES and activity.name
+    principal = activity.principal
+    return FeatureVector(
+        principal.username,
+        siblings or sibling_key(principal),
+        principal.namespace,
+        activity.time_s,
+        (
+            action,
+            f"{activity.code} on {action}" if activity.refused else NOT_APPLICABLE,
+            rules,
+            namespace if resource else NOT_APPLICABLE,
+            f"{action} in {namespace}" if resource else NOT_APPLICABLE,
+            f"{resource} {namespace}/{attributes.stable_name(activity.name)}" if named else NOT_APPLICABLE,
+            "its own pods" if own_pod else attributes.network_of(activity.source_ip),
+            attributes.agent_family(activity.user_agent),
+            hour_of_week(activity.time_s),
+        ),
+    )

@@ -1,0 +1,65 @@
+"""Stage 4b, the bank: one set of models per home namespace, the cluster-wide ones, and their memory.
+
+``FeatureVector`` and credential use in, `Surprise` parts out. Scoring changes nothing; `learn` is called by the pipeline for
+what was not flagged. Owns all model state: creates it on first use, drops the namespace used longest ago beyond the limit.
+"""
+
+from __future__ import annotations
+
+from riverwatch.features import catalog, vector
+from riverwatch.models import base, credential, levels, novelty
+
+MAX_NAMESPACES = 2_000
+"""Namespaces with models of their own; twice the largest load in the benchmark."""
+
+MAX_IDENTITIES = 20_000
+"""Identities over all namespaces; twice the largest load in the benchmark."""
+
+MODEL_VERSION = "novelty-1+credential-1"
+"""Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
+
+
+class Bank:
+    """All model state of one cluster."""
+
+    def __init__(self) -> None:
+        width = len(catalog.NAMES)
+        self.cluster = levels.Level(width)
+        self.credentials = credential.Credential()
+        self._homes: dict[str, novelty.Novelty] = {}
+        self.records = 0
+        """Records learned."""
+
+    @property
+    def homes(self) -> dict[str, novelty.Novelty]:
+        """Novelty model per home namespace; the empty name holds people, nodes and the control plane."""
+        return self._homes
+
+    def home(self, namespace: str) -> novelty.Novelty:
+        """Return the models of a namespace, new ones when it has none."""
+        model = self._homes.get(namespace)
+        if model is None:
+            if len(self._homes) >= MAX_NAMESPACES:
+                del self._homes[min(self._homes, key=lambda name: self._homes[name].records)]
+            model = self._homes[namespace] = novelty.Novelty(catalog.NAMES, self.cluster, MAX_IDENTITIES)
+        return model
+
+    def opinion(self, measured: vector.FeatureVector, use: credential.Use | None) -> list[base.Surprise]:
+        """Return what is new about one activity, most surprising first; changes nothing."""
+        home = self._homes.get(measured.home)
+        parts = (
+            home.opinion(measured.identity, measured.siblings, measured.values, time_s=measured.time_s) if home else []
+        )
+        if use is not None:
+            moved = self.credentials.opinion(use)
+            if moved is not None:
+                parts.append(moved)
+        parts.sort(key=lambda part: -part.nats)
+        return parts
+
+    def learn(self, measured: vector.FeatureVector, use: credential.Use | None) -> None:
+        """Learn one activity that was not flagged."""
+        self.records += 1
+        self.home(measured.home).learn(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+        if use is not None:
+            self.credentials.learn(use)

@@ -1,0 +1,164 @@
+"""Stage 4b, the credential model: is one credential used from two places?
+
+A pod-bound token names itself in ``user.extra`` (``authentication.kubernetes.io/credential-id``) and belongs to one pod, which
+has one address; a kubelet's certificate belongs to one node. Use from a second address is near-certain theft, unless this
+cluster's network makes it common (proxies, address translation), which the model learns:
+
+    P(a credential moves) = (0.5 + moved) / (1 + credentials seen more than once)
+
+kept per kind of credential (Jeffreys' prior). Where the inventory knows the pod's address or its end, the first use can
+already be judged. One estimator for the cluster, owned by `models.bank`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+from river import base as river_base
+
+from riverwatch.models import base
+
+CARD = base.ModelCard(
+    name="credential-binding",
+    summary="A pod-bound token or a node certificate used from an address that is not its own.",
+    inputs=("credential", "address"),
+    warm_up="about 20 credentials that were used twice",
+    memory="at most 20,000 credentials, about 300 bytes each",
+    blind_spots=(
+        "Tokens without a credential id (Kubernetes before 1.30, legacy tokens).",
+        "Use from inside the pod, or from another pod behind the same address.",
+    ),
+)
+
+MAX_CREDENTIALS = 20_000
+"""Credentials remembered; the one seen longest ago goes first. Tokens live about an hour, so this holds 10,000 pods."""
+
+MAX_ADDRESSES = 4
+"""Addresses remembered per credential (dual stack and a translated one fit)."""
+
+HALF_LIFE_CREDENTIALS = 5_000.0
+"""Credentials after which an old observation counts half."""
+
+DECAY = 0.5 ** (1.0 / HALF_LIFE_CREDENTIALS)
+"""Factor per credential that follows from the half-life."""
+
+MISMATCH_NATS = 6.0
+"""Surprise added when the inventory knows the credential's own address and it is another: about 1 in 400, a cautious figure
+for stale inventories."""
+
+
+class Use(msgspec.Struct, frozen=True):
+    """One use of a bound credential."""
+
+    credential: str
+    kind: str
+    """``token`` or ``certificate``."""
+    owner: str
+    """The pod or node it is bound to, for people."""
+    address: str
+    own_address: str = ""
+    """Address of the owner as the inventory knows it; empty when unknown."""
+    owner_gone: bool = False
+    """Whether the inventory saw the owner end before this use."""
+
+
+class Credential(river_base.AnomalyDetector):
+    """Address binding of all credentials of the cluster.
+
+    Examples
+    --------
+    >>> model = Credential()
+    >>> for number in range(50):
+    ...     use = {"credential": f"JTI={number}", "kind": "token", "owner": "web/a", "address": f"10.0.0.{number}"}
+    ...     model.learn_one(use)
+    ...     model.learn_one(use)
+    >>> model.score_one(use), round(model.score_one(use | {"address": "198.51.100.7"}), 2)
+    (0.0, 0.33)
+    """
+
+    def __init__(self, max_credentials: int = MAX_CREDENTIALS) -> None:
+        self.max_credentials = max_credentials
+        self._addresses: dict[str, list[str]] = {}
+        self._reused: dict[str, float] = {}
+        self._moved: dict[str, float] = {}
+
+    def score_one(self, x: Mapping[str, object]) -> float:
+        """Return how strange the use is, 0..1."""
+        part = self.opinion(_use(x))
+        return base.to_score(part.nats) if part else 0.0
+
+    def learn_one(self, x: Mapping[str, object]) -> None:
+        """Learn one use."""
+        self.learn(_use(x))
+
+    def settled(self, credential: str, address: str) -> bool:
+        """Tell whether the credential was used from this address before, so that there is nothing to judge."""
+        known = self._addresses.get(credential)
+        return known is not None and len(known) > 1 and address in known
+
+    def opinion(self, use: Use) -> base.Surprise | None:
+        """Return the surprise of a use, or None when it is where the credential belongs."""
+        known = self._addresses.get(use.credential, [])[1:]
+        nats = 0.0
+        if known and use.address not in known:
+            reused, moved = self._reused.get(use.kind, 0.0), self._moved.get(use.kind, 0.0)
+            nats -= math.log((0.5 + moved) / (1.0 + reused))
+        wrong_place = bool(use.own_address) and use.address != use.own_address and use.address not in known
+        if wrong_place or use.owner_gone:
+            nats += MISMATCH_NATS
+        if nats <= 0.0:
+            return None
+        usual = [use.own_address] if wrong_place else known
+        return base.Surprise(
+            model=CARD.name,
+            feature="credential",
+            observed=f"{use.address} with the {use.kind} of {use.owner}",
+            nats=nats,
+            bursts=len(known),
+            age_s=0.0,
+            usual=tuple((address, 1) for address in usual if address),
+            unseen_in=("ended owner",) if use.owner_gone else (),
+            siblings=0,
+        )
+
+    def learn(self, use: Use) -> None:
+        """Learn one use."""
+        if not use.credential or not use.address:
+            return
+        known = self._addresses.pop(use.credential, None)
+        if known is None:
+            self._addresses[use.credential] = ["", use.address]
+            if len(self._addresses) > self.max_credentials:
+                del self._addresses[next(iter(self._addresses))]
+            return
+        self._addresses[use.credential] = known
+        if known[0] == "":
+            known[0] = "reused"
+            self._reused[use.kind] = self._reused.get(use.kind, 0.0) * DECAY + 1.0
+            self._moved[use.kind] = self._moved.get(use.kind, 0.0) * DECAY
+        if use.address not in known[1:]:
+            if len(known) == 2:
+                self._moved[use.kind] = self._moved.get(use.kind, 0.0) + 1.0
+            known.append(use.address)
+            del known[1 : len(known) - MAX_ADDRESSES]
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint."""
+        return [self._addresses, self._reused, self._moved]
+
+    def load(self, data: list[object]) -> None:
+        """Take over what `dump` returned."""
+        self._addresses, self._reused, self._moved = data  # type: ignore[assignment]
+
+
+def _use(x: Mapping[str, object]) -> Use:
+    return Use(
+        credential=str(x.get("credential", "")),
+        kind=str(x.get("kind", "token")),
+        owner=str(x.get("owner", "")),
+        address=str(x.get("address", "")),
+        own_address=str(x.get("own_address", "")),
+        owner_gone=bool(x.get("owner_gone", False)),
+    )

@@ -1,0 +1,144 @@
+"""Stage 4b state of the novelty model: what one identity showed (`Habit`), and what its groups showed (`Level`).
+
+Owned and emptied by `models.novelty`; bounded by the constants below. Plain data, so that checkpoints can hold it.
+"""
+
+from __future__ import annotations
+
+MAX_VALUES = 96
+"""Values kept per identity and attribute, about 90 bytes each; the one seen longest ago goes first. An identity that
+shows more has a high share of new values anyway, so a forgotten one costs little surprise."""
+
+MAX_LEVEL_VALUES = 4096
+"""Values kept per group and attribute."""
+
+HALF_LIFE_TRIALS = 400.0
+"""Trials after which an old trial counts half. A trial is a burst of activity (see `TRIAL_SHARE`), so an identity that is
+always active halves its memory in about 11 days once it is two weeks old."""
+
+DECAY = 0.5 ** (1.0 / HALF_LIFE_TRIALS)
+"""Factor per trial that follows from the half-life."""
+
+TRIAL_SHARE = 0.002
+"""A new trial begins when this share of the identity's age has passed since the last one: trials grow with the logarithm
+of age, so that a chatty controller does not get a thousand times the confidence of a quiet one."""
+
+TRIAL_MIN_S = 1.0
+"""Shortest trial, seconds."""
+
+
+class AttributeHabit:
+    """What one identity showed of one attribute."""
+
+    __slots__ = ("fresh", "next_s", "trials", "values")
+
+    def __init__(self) -> None:
+        self.trials = 0.0
+        """Decayed number of bursts in which the attribute was present."""
+        self.fresh = 0.0
+        """Decayed number of those that showed a value for the first time (the very first one excepted)."""
+        self.next_s = 0.0
+        """Record time at which the next trial may begin."""
+        self.values: dict[str, list[float]] = {}
+        """Value -> [bursts that showed it, record time it was last seen], oldest first."""
+
+    def learn(self, value: str, *, time_s: float, age_s: float) -> bool:
+        """Count one value; return whether it was new."""
+        seen = self.values.pop(value, None)
+        new = seen is None
+        if new or time_s >= self.next_s:
+            self.trials = self.trials * DECAY + 1.0
+            self.fresh *= DECAY
+            self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * age_s)
+            if new and self.values:
+                self.fresh += 1.0
+            count = 1.0 if seen is None else seen[0] + 1.0
+        else:
+            count = 1.0 if seen is None else seen[0]
+        self.values[value] = [count, time_s]
+        if len(self.values) > MAX_VALUES:
+            del self.values[next(iter(self.values))]
+        return new
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint."""
+        return [self.trials, self.fresh, self.next_s, self.values]
+
+    @classmethod
+    def load(cls, data: list[object]) -> AttributeHabit:
+        """Build from what `dump` returned."""
+        habit = cls()
+        habit.trials, habit.fresh, habit.next_s, habit.values = data  # type: ignore[assignment]
+        return habit
+
+
+class Habit:
+    """Everything one identity showed."""
+
+    __slots__ = ("attributes", "born_s", "last_s", "records")
+
+    def __init__(self, width: int, born_s: float) -> None:
+        self.attributes = [AttributeHabit() for _ in range(width)]
+        self.born_s = born_s
+        self.last_s = born_s
+        self.records = 0
+
+    def dump(self) -> dict[str, object]:
+        """Return plain data for a checkpoint."""
+        return {
+            "born_s": self.born_s,
+            "last_s": self.last_s,
+            "records": self.records,
+            "attributes": [attribute.dump() for attribute in self.attributes],
+        }
+
+    @classmethod
+    def load(cls, data: dict[str, object]) -> Habit:
+        """Build from what `dump` returned."""
+        attributes: list[list[object]] = data["attributes"]  # type: ignore[assignment]
+        habit = cls(len(attributes), float(data["born_s"]))  # type: ignore[arg-type]
+        habit.last_s = float(data["last_s"])  # type: ignore[arg-type]
+        habit.records = int(data["records"])  # type: ignore[call-overload]
+        habit.attributes = [AttributeHabit.load(attribute) for attribute in attributes]
+        return habit
+
+
+class Level:
+    """What a group of identities (siblings, a namespace, the cluster) showed of each attribute."""
+
+    __slots__ = ("adoptions", "firsts", "values")
+
+    def __init__(self, width: int) -> None:
+        self.values: list[dict[str, int]] = [{} for _ in range(width)]
+        """Per attribute: value -> number of identities that showed it."""
+        self.adoptions = [0.0] * width
+        """Per attribute: decayed number of values that were new to some identity of the group."""
+        self.firsts = [0.0] * width
+        """Per attribute: decayed number of those that were new to the whole group."""
+
+    def learn(self, place: int, value: str) -> None:
+        """Count that an identity of the group showed a value that was new to it."""
+        values = self.values[place]
+        known = values.pop(value, 0)
+        values[value] = known + 1
+        self.adoptions[place] = self.adoptions[place] * DECAY + 1.0
+        self.firsts[place] *= DECAY
+        if not known:
+            self.firsts[place] += 1.0
+            if len(values) > MAX_LEVEL_VALUES:
+                del values[next(iter(values))]
+
+    def chance_of_first(self, place: int) -> float:
+        """Return the chance, 0..1, that a value new to an identity is new to the whole group (Laplace-smoothed share)."""
+        return (self.firsts[place] + 0.5) / (self.adoptions[place] + 1.0)
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint."""
+        return [self.values, self.adoptions, self.firsts]
+
+    @classmethod
+    def load(cls, data: list[object]) -> Level:
+        """Build from what `dump` returned."""
+        level = cls(0)
+        level.values, level.adoptions, level.firsts = data  # type: ignore[assignment]
+        return level

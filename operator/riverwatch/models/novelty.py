@@ -1,0 +1,192 @@
+"""Stage 4b, the novelty model: how surprising is it that *this* identity shows *this* value for the first time?
+
+The chance that an identity shows a new value is estimated from how often it did so before, the Good-Turing idea: with
+``fresh`` bursts that brought something new among ``trials`` bursts,
+
+    P(new for the identity) = (1 + fresh) / (1 + trials)
+
+(Good 1953, "The population frequencies of species"; both counts decay, see `levels`). A value new to the identity may be
+known to its siblings, its namespace or the cluster; each group that does not know it either multiplies in its own chance
+that an adopted value is a first. The surprise of a record is the sum of -ln P over attributes. A deployer that does new
+things daily is not surprising; a controller that never did, is.
+
+One estimator per home namespace; the cluster's `levels.Level` is shared and owned by `models.bank`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from river import base as river_base
+
+from riverwatch.models import base, levels
+
+CARD = base.ModelCard(
+    name="novelty",
+    summary="First-time behaviour of an identity, weighed by how often it and its groups show new behaviour.",
+    inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "hour"),
+    warm_up="by itself: an identity without history has a chance of novelty near 1, so nothing it does is surprising",
+    memory="at most 96 values per attribute and identity; measured in the benchmark",
+    blind_spots=(
+        "An attacker who does only what the identity does, from where it does it, when it does it.",
+        "Identities younger than a few bursts of activity.",
+    ),
+)
+
+MAX_CONTEXTS = 256
+"""Fully known combinations remembered per identity, so that routine records cost one look-up."""
+
+USUAL_VALUES = 3
+"""Most frequent values told in an explanation."""
+
+
+class Novelty(river_base.AnomalyDetector):
+    """Novelty of all identities of one home namespace.
+
+    Parameters
+    ----------
+    attributes
+        Names of the attributes, in the order of the vectors.
+    cluster
+        Level shared by all namespaces; None makes one of its own (for use alone, as in tests and benchmarks).
+    max_identities
+        At least 1. Identities kept; the one seen longest ago is forgotten first.
+
+    Examples
+    --------
+    >>> model = Novelty(("action", "network"))
+    >>> for second in range(50):
+    ...     model.learn_one({"identity": "web", "time_s": second * 60.0, "action": "get pods", "network": "10.0.0.0/24"})
+    >>> usual = {"identity": "web", "time_s": 3600.0, "action": "get pods", "network": "10.0.0.0/24"}
+    >>> stolen = usual | {"network": "198.51.100.0/24", "action": "list secrets"}
+    >>> model.score_one(usual), round(model.score_one(stolen), 2)
+    (0.0, 0.75)
+    """
+
+    def __init__(
+        self,
+        attributes: tuple[str, ...] = CARD.inputs,
+        cluster: levels.Level | None = None,
+        max_identities: int = 20_000,
+    ) -> None:
+        self.attributes = attributes
+        self.cluster = cluster
+        self.max_identities = max_identities
+        width = len(attributes)
+        self._cluster = levels.Level(width) if cluster is None else cluster
+        self._home = levels.Level(width)
+        self._siblings: dict[str, levels.Level] = {}
+        self._members: dict[str, set[str]] = {}
+        self._habits: dict[str, levels.Habit] = {}
+        self.records = 0
+        """Records learned."""
+
+    # ---- River's interface: dictionaries
+    def score_one(self, x: Mapping[str, object]) -> float:
+        """Return how strange the record is, 0..1; 0 when every value is known."""
+        values = tuple(str(x.get(name) or "") for name in self.attributes)
+        return base.to_score(self.nats(str(x.get("identity", "")), str(x.get("siblings", "")), values))
+
+    def learn_one(self, x: Mapping[str, object]) -> None:
+        """Learn the values of one record."""
+        values = tuple(str(x.get(name) or "") for name in self.attributes)
+        time_s = x.get("time_s", 0.0)
+        self.learn(
+            str(x.get("identity", "")),
+            str(x.get("siblings", "")),
+            values,
+            time_s=float(time_s) if isinstance(time_s, int | float) else 0.0,
+        )
+
+    # ---- the same for the stream: tuples in fixed order
+    def habit(self, identity: str) -> levels.Habit | None:
+        """Return what is known about an identity, or None."""
+        return self._habits.get(identity)
+
+    @property
+    def identities(self) -> int:
+        """Number of identities known."""
+        return len(self._habits)
+
+    def nats(self, identity: str, siblings: str, values: tuple[str, ...]) -> float:
+        """Return the surprise of a record in nats, 0 or more."""
+        habit = self._habits.get(identity)
+        groups = self._groups(siblings)
+        total = 0.0
+        for place, value in enumerate(values):
+            if value and (habit is None or value not in habit.attributes[place].values):
+                total += _identity_nats(habit, place) + sum(
+                    -math.log(level.chance_of_first(place)) for _, level in groups if value not in level.values[place]
+                )
+        return total
+
+    def opinion(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> list[base.Surprise]:
+        """Return one `Surprise` per attribute whose value is new to the identity."""
+        habit = self._habits.get(identity)
+        groups = self._groups(siblings)
+        parts: list[base.Surprise] = []
+        for place, value in enumerate(values):
+            if not value or (habit is not None and value in habit.attributes[place].values):
+                continue
+            nats = _identity_nats(habit, place)
+            unseen: list[str] = []
+            for name, level in groups:
+                if value not in level.values[place]:
+                    nats -= math.log(level.chance_of_first(place))
+                    unseen.append(name)
+            known = habit.attributes[place] if habit else None
+            usual = sorted(known.values.items(), key=lambda item: -item[1][0])[:USUAL_VALUES] if known else []
+            parts.append(
+                base.Surprise(
+                    model=CARD.name,
+                    feature=self.attributes[place],
+                    observed=value,
+                    nats=nats,
+                    bursts=round(sum(count for count, _ in known.values.values())) if known else 0,
+                    age_s=max(0.0, time_s - habit.born_s) if habit else 0.0,
+                    usual=tuple((text, int(count)) for text, (count, _) in usual),
+                    unseen_in=tuple(unseen),
+                    siblings=len(self._members.get(siblings, ())),
+                )
+            )
+        return parts
+
+    def learn(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> None:
+        """Learn one record; what is new to the identity is counted for its groups, too."""
+        habit = self._habits.get(identity)
+        if habit is None:
+            habit = self._remember(identity, siblings, time_s)
+        habit.records += 1
+        habit.last_s = time_s
+        self.records += 1
+        age_s = time_s - habit.born_s
+        for place, value in enumerate(values):
+            if value and habit.attributes[place].learn(value, time_s=time_s, age_s=age_s):
+                for _, level in self._groups(siblings):
+                    level.learn(place, value)
+
+    def forget(self, identity: str) -> None:
+        """Forget an identity; what its groups learned from it stays."""
+        self._habits.pop(identity, None)
+
+    def _remember(self, identity: str, siblings: str, time_s: float) -> levels.Habit:
+        if len(self._habits) >= self.max_identities:
+            self.forget(min(self._habits, key=lambda name: self._habits[name].last_s))
+        habit = self._habits[identity] = levels.Habit(len(self.attributes), time_s)
+        if siblings:
+            self._siblings.setdefault(siblings, levels.Level(len(self.attributes)))
+            self._members.setdefault(siblings, set()).add(identity)
+        return habit
+
+    def _groups(self, siblings: str) -> tuple[tuple[str, levels.Level], ...]:
+        family = self._siblings.get(siblings)
+        home = (("namespace", self._home), ("cluster", self._cluster))
+        return home if family is None else (("siblings", family), *home)
+
+
+def _identity_nats(habit: levels.Habit | None, place: int) -> float:
+    if habit is None:
+        return 0.0
+    known = habit.attributes[place]
+    return -math.log((1.0 + known.fresh) / (1.0 + known.trials))
