@@ -187,6 +187,31 @@ class AttackContext:
         """Give an object as it is before the attack, for putting it back; the director asks at once."""
         return self._helper(base.Purpose.PREPARE).get(path).action()
 
+    def ensure(self, collection: str, body: dict[str, object]) -> None:
+        """Have the director create what the story takes for granted, unless it is there; it goes away afterwards.
+
+        Parameters
+        ----------
+        collection
+            Path of the collection.
+        body
+            The object.
+        """
+        answer = self._helper(base.Purpose.PREPARE).create(collection, body).action()
+        if answer.ok:
+            self.remove_later(f"{collection}/{answer.at('metadata', 'name')}")
+
+    def namespaces(self, *, other_than: Sequence[str] = ()) -> list[str]:
+        """Give the namespaces of the scene in which somebody works, sorted."""
+        found = {
+            space
+            for part in base.Part
+            for identity in self.scene.identities(part)
+            for space in (identity.namespace, *identity.namespaces)
+            if space
+        }
+        return sorted(found.difference(other_than))
+
     def remove_later(self, *paths: str) -> None:
         """Have objects deleted by the director when the attack is over; they need not exist by then."""
         for path in paths:
