@@ -1,0 +1,148 @@
+"""`DetectionModel`: the models of one namespace; people freeze, promote or roll back, the operator reports the rest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from riverwatch.api.v1alpha1 import base, words
+from riverwatch.api.v1alpha1 import conditions as condition_types
+
+Count = Annotated[int, pydantic.Field(ge=0)]
+"""A number of things."""
+
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+"""A part of a whole, 0 to 1."""
+
+Version = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=128)]
+"""Name of a model version, as `status.version` and `status.shadow.version` show it."""
+
+
+class DetectionModelSpec(base.ApiModel):
+    """What people ask of the models of this namespace."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=base.cel(
+            ("!(has(self.promote) && has(self.rollbackTo))", "set promote or rollbackTo, not both"),
+        )
+    )
+
+    frozen: bool = False
+    """Whether the models stop learning; they go on judging."""
+    promote: Version | None = None
+    """Version, now in the shadow, that should judge from now on."""
+    rollback_to: Version | None = None
+    """Earlier version that should judge again."""
+
+    @pydantic.model_validator(mode="after")
+    def _one_way(self) -> DetectionModelSpec:
+        if self.promote is not None and self.rollback_to is not None:
+            raise ValueError("set promote or rollbackTo, not both")
+        return self
+
+
+class WarmUp(base.ApiModel):
+    """How far the models are from judging."""
+
+    progress_percent: Annotated[float, pydantic.Field(ge=0, le=100)]
+    """The lesser of time passed and records learned, in percent of what the policy asks for."""
+    ready_at: base.Time | None = None
+    """When the models are expected to judge, at the pace so far."""
+
+
+class Threshold(base.ApiModel):
+    """A threshold that the alert budget holds."""
+
+    model: base.Identifier
+    """Name of the model, or `fused` for the verdict."""
+    value: float
+    """What a score must exceed."""
+    budget_per_day: Annotated[float, pydantic.Field(ge=0)] | None = None
+    """The alert budget that sets it."""
+
+
+class Shed(base.ApiModel):
+    """What the alert budget kept back."""
+
+    last_day: Count = 0
+    """Candidates shed in the last 24 hours of record time."""
+    total: Count = 0
+    """Candidates shed since the start."""
+    strongest: Annotated[tuple[base.Line, ...], pydantic.Field(max_length=10, json_schema_extra=base.ATOMIC)] = ()
+    """The strongest of the last day, one line each."""
+
+
+class Drift(base.ApiModel):
+    """Whether the namespace's life has changed its shape."""
+
+    drifted: bool
+    """Whether any feature drifted."""
+    features: Annotated[tuple[base.Identifier, ...], pydantic.Field(max_length=64, json_schema_extra=base.ATOMIC)] = ()
+    """Features that drifted."""
+    since: base.Time | None = None
+    """When the drift was noticed."""
+
+
+class Checkpoint(base.ApiModel):
+    """The last state that was written down."""
+
+    digest: base.Identifier
+    """Checksum of the state, for example sha256:..."""
+    time: base.Time
+    """When it was written."""
+
+
+class Shadow(base.ApiModel):
+    """A version that judges beside the active one without raising anything."""
+
+    version: Version
+    """Its name, for `spec.promote`."""
+    agreement: Share | None = None
+    """Share of the active version's detections that it would have raised too."""
+    would_raise_per_day: Annotated[float, pydantic.Field(ge=0)] | None = None
+    """Detections a day that it would have raised."""
+
+
+class DetectionModelStatus(base.ApiModel):
+    """Where the models stand."""
+
+    phase: words.ModelPhase | None = None
+    """WarmingUp: learns, does not judge. Learning: judges, still below its full confidence. Active: judges.
+    Degraded: judges in part. Frozen: judges, does not learn."""
+    version: Version | None = None
+    """Version that judges."""
+    records_learned: Count | None = None
+    """Records that the models have learned."""
+    identities: Count | None = None
+    """Identities that the models know."""
+    warm_up: WarmUp | None = None
+    """How far the models are from judging."""
+    thresholds: Annotated[
+        tuple[Threshold, ...], pydantic.Field(max_length=32, json_schema_extra=base.list_by("model"))
+    ] = ()
+    """Thresholds in force."""
+    shed: Shed | None = None
+    """What the alert budget kept back."""
+    drift: Drift | None = None
+    """Whether the namespace's life has changed its shape."""
+    checkpoint: Checkpoint | None = None
+    """The last state that was written down."""
+    shadow: Shadow | None = None
+    """A version that judges beside the active one without raising anything."""
+    observed_generation: Count | None = None
+    """The `metadata.generation` that the status speaks about."""
+    conditions: condition_types.Conditions = ()
+    """`Ready` is True once the models judge."""
+
+
+class DetectionModel(base.ApiModel):
+    """The models of one namespace: phase, version, records learned, thresholds in force."""
+
+    api_version: Literal["riverwatch.dev/v1alpha1"]
+    kind: Literal["DetectionModel"]
+    metadata: base.ObjectMeta
+    spec: DetectionModelSpec = DetectionModelSpec()
+    """What people ask for."""
+    status: DetectionModelStatus | None = None
+    """What the operator reports."""
