@@ -72,7 +72,19 @@ class TemporaryError(RiverwatchError):
 
 
 class ApiTemporaryError(TemporaryError):
-    """The API server is away, throttles, conflicts, or answers 5xx."""
+    """The API server is away, throttles, conflicts, or answers 5xx.
+
+    Parameters
+    ----------
+    message
+        What failed and how.
+    retry_after_s
+        Seconds that the server asked to wait; 0 when it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class PermanentError(RiverwatchError):
