@@ -92,9 +92,7 @@ def find(component: versions.Component, places: Places) -> pathlib.Path | None:
     return None
 
 
-def find_all(
-    components: Iterable[versions.Component], places: Places
-) -> dict[versions.Component, pathlib.Path]:
+def find_all(components: Iterable[versions.Component], places: Places) -> dict[versions.Component, pathlib.Path]:
     """Find programs, and build in one go those that are nowhere.
 
     Parameters

@@ -90,7 +90,9 @@ def check_manifest(folder: pathlib.Path, component: versions.Component) -> None:
     """
     path = folder / component.value
     if _manifest(folder).get(component.value) != _digest(path, path.stat().st_mtime_ns):
-        raise errors.LabError(f"{path} is not the program that was built (its sha256 differs); remove {folder} and retry")
+        raise errors.LabError(
+            f"{path} is not the program that was built (its sha256 differs); remove {folder} and retry"
+        )
 
 
 def _build_one(go: str, component: versions.Component, folder: pathlib.Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import oid
 
 from riverwatch import clock
 
@@ -69,8 +70,8 @@ class Authority:
             DNS names and IP addresses it is valid for.
         """
         alternatives = x509.SubjectAlternativeName([_general_name(address) for address in addresses])
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        return self._issue(name, subject, x509.ExtendedKeyUsageOID.SERVER_AUTH, [alternatives])
+        subject = x509.Name([x509.NameAttribute(oid.NameOID.COMMON_NAME, name)])
+        return self._issue(name, subject, oid.ExtendedKeyUsageOID.SERVER_AUTH, [alternatives])
 
     def issue_client(self, stem: str, user: str, groups: Sequence[str] = ()) -> KeyPair:
         """Write a client certificate: the API server reads the user from CN and groups from O.
@@ -84,9 +85,9 @@ class Authority:
         groups
             Group names.
         """
-        attributes = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, group, _validate=False) for group in groups]
-        attributes.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, user, _validate=False))
-        return self._issue(stem, x509.Name(attributes), x509.ExtendedKeyUsageOID.CLIENT_AUTH, [])
+        attributes = [x509.NameAttribute(oid.NameOID.ORGANIZATION_NAME, group, _validate=False) for group in groups]
+        attributes.append(x509.NameAttribute(oid.NameOID.COMMON_NAME, user, _validate=False))
+        return self._issue(stem, x509.Name(attributes), oid.ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def token_key(self) -> KeyPair:
         """Write the key pair that signs service-account tokens; `certificate` is the bare public key."""
@@ -103,7 +104,7 @@ class Authority:
     def _create(self) -> None:
         """Make the authority's own key and certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
+        name = x509.Name([x509.NameAttribute(oid.NameOID.COMMON_NAME, "kubernetes")])
         usage = x509.KeyUsage(
             digital_signature=True,
             content_commitment=False,

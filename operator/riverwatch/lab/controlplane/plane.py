@@ -43,6 +43,9 @@ TOKEN_LIFE_S = 3600
 ADMIN = "kubernetes-admin"
 """User name of the administrator, as installers name it."""
 
+PROBER = "health-probe"
+"""User name that asks the API server whether it is ready; it has no rights, as a load balancer's probe has none."""
+
 IDENTITIES = {
     versions.Component.CONTROLLER_MANAGER: ("system:kube-controller-manager", ()),
     versions.Component.SCHEDULER: ("system:kube-scheduler", ()),
@@ -75,6 +78,7 @@ class ControlPlane:
             paths.admin_kubeconfig, kubeconfig.with_certificate(self.url, self._authority.pair.certificate, admin)
         )
         self.api = rest.Api(recorded.ports.api_server, self._authority.pair.certificate, admin)
+        self._prober = self._authority.issue_client("prober", PROBER)
 
     @classmethod
     def start(
@@ -347,28 +351,31 @@ class ControlPlane:
 
     def _wait_component(self, component: versions.Component) -> None:
         """Wait for what tells that one program does its work."""
+        ports = self._state.ports
         process = self._state.started[component]
         conditions = {
             versions.Component.ETCD: process.alive,
-            versions.Component.API_SERVER: lambda: self.api.ok("/readyz"),
+            versions.Component.API_SERVER: lambda: self._healthy(ports.api_server, "/readyz"),
             versions.Component.CONTROLLER_MANAGER: self._accounts_made,
-            versions.Component.SCHEDULER: lambda: self._healthy(self._state.ports.scheduler),
-            versions.Component.KWOK: lambda: self._healthy(self._state.ports.kubelet),
+            versions.Component.SCHEDULER: lambda: self._healthy(ports.scheduler, "/healthz"),
+            versions.Component.KWOK: lambda: self._healthy(ports.kubelet, "/healthz"),
         }
         processes.wait_ready(process, conditions[component], timeout_s=READY_S)
 
     def _accounts_made(self) -> bool:
-        """Say whether the controller manager made the default service account, without which no pod is admitted."""
-        return self.api.ok("/api/v1/namespaces/default/serviceaccounts/default")
+        """Say whether the default service account, without which no pod is admitted, is there or comes within a second.
 
-    def _healthy(self, port: int) -> bool:
+        One watch instead of many reads: the plane's own questions must not fill the audit log.
+        """
+        path = "/api/v1/namespaces/default/serviceaccounts?watch=1&fieldSelector=metadata.name%3Ddefault"
+        return self.api.first_line(f"{path}&timeoutSeconds=1")
+
+    def _healthy(self, port: int, path: str) -> bool:
         """Ask a program's own health page."""
-        return rest.Api(port, self.authority, self._inputs.kubelet_client).ok("/healthz")
+        return rest.Api(port, self.authority, self._prober).ok(path)
 
 
-def _inputs(
-    paths: layout.Layout, recorded: state.State, authority: certificates.Authority
-) -> arguments.Inputs:
+def _inputs(paths: layout.Layout, recorded: state.State, authority: certificates.Authority) -> arguments.Inputs:
     """Write the certificates and kubeconfigs that programs need."""
     url = f"https://127.0.0.1:{recorded.ports.api_server}"
     local = ("localhost", "127.0.0.1", "::1")
@@ -386,6 +393,7 @@ def _inputs(
         serving=authority.issue_server("kube-apiserver", (*local, *service, "10.96.0.1")),
         kubelet_serving=authority.issue_server("kubelet", local),
         kubelet_client=authority.issue_client("kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)),
+        front_proxy=authority.issue_client("front-proxy", arguments.FRONT_PROXY),
         tokens=authority.token_key(),
         kubeconfigs=kubeconfigs,
     )

@@ -6,6 +6,7 @@ is not ready yet, without discovery or retries. Called by `plane`; everyone else
 
 from __future__ import annotations
 
+import http
 import http.client
 import json
 import pathlib
@@ -51,6 +52,24 @@ class Api:
             return False
         return status // 100 == 2
 
+    def first_line(self, path: str) -> bool:
+        """Say whether a watch gives anything before it ends; an absent server is a no.
+
+        Parameters
+        ----------
+        path
+            Absolute path with the watch's parameters.
+        """
+        connection = self._connection()
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status == http.HTTPStatus.OK and bool(answer.readline())
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
     def call(self, method: str, path: str, body: object | None = None) -> Any:
         """Make a request and return the decoded answer.
 
@@ -83,7 +102,7 @@ class Api:
 
     def _send(self, method: str, path: str, body: object | None) -> tuple[int, bytes]:
         """Open a connection for one request."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=TIMEOUT_S, context=self._context)
+        connection = self._connection()
         try:
             payload = None if body is None else json.dumps(body)
             connection.request(method, path, payload, {"Content-Type": "application/json"})
@@ -91,3 +110,7 @@ class Api:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        """Make a connection; it opens with its first request."""
+        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=TIMEOUT_S, context=self._context)

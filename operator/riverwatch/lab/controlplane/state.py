@@ -1,7 +1,7 @@
 """The file by which another process finds a running control plane.
 
-Format: one JSON object, `version` first; paths as text, started programs by component. Written whole and renamed at every
-change, so that a reader sees a complete one. Called by `plane`.
+Format: one JSON object, `version` first; paths as text, started programs by component. Written whole and
+renamed at every change, so that a reader sees a complete one. Called by `plane`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,11 @@ class GoModule(enum.Enum):
     @property
     def folder(self) -> pathlib.Path:
         """Where `go.mod` and `go.sum` lie."""
-        return pathlib.Path(str(importlib.resources.files(__package__ or "riverwatch.lab.controlplane"))) / "gomod" / self.value
+        return (
+            pathlib.Path(str(importlib.resources.files(__package__ or "riverwatch.lab.controlplane")))
+            / "gomod"
+            / self.value
+        )
 
     @property
     def cache_key(self) -> str:
