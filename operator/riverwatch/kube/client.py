@@ -108,6 +108,19 @@ class Client:
             content_type="application/apply-patch+yaml",
         )
 
+    def merge(
+        self,
+        resource: resources.Resource,
+        body: Mapping[str, Any],
+        *,
+        name: str,
+        namespace: str = "",
+        subresource: str = "",
+    ) -> dict[str, Any]:
+        """Merge a partial body into an object (RFC 7386); for single fields that no other part of us applies."""
+        path = resource.path(namespace=namespace, name=name, subresource=subresource)
+        return self.call("PATCH", path, body=body, content_type="application/merge-patch+json")
+
     def create(self, resource: resources.Resource, body: Mapping[str, Any]) -> bool:
         """Create an object; False when one of that name is there already."""
         try:

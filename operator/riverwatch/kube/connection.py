@@ -1,8 +1,8 @@
 """Where the API server is and who we are to it: pod's service account, or a kubeconfig -> `Connection`.
 
-Invariant: secrets stay in the object, never in a message. Static kubeconfigs (certificate or token) are read here, because
-importing the official client for it costs 35 MB; exec plug-ins and auth providers are left to that client, which is then
-imported. Called by `cli.run` once; used by `kube.client` and by kopf's login.
+Invariant: secrets stay in the object, never in a message. Static kubeconfigs (certificate or token) are read here,
+because importing the official client for it costs 35 MB; exec plug-ins and auth providers are left to that client,
+which is then imported. Called by `cli.run` once; used by `kube.client` and by kopf's login.
 """
 
 from __future__ import annotations

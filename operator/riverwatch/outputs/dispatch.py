@@ -1,0 +1,117 @@
+"""Fan-out: detections -> every output's lane; one counter for all, so that no output counts under another's name.
+
+Called by the worker's thread for each detection that is new or has changed; never blocks. What cannot be delivered
+waits in the lane's bounded map, keyed by the detection's uid, newest revision only: an API server that is away loses
+nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from riverwatch import clock
+from riverwatch.detections import finding
+from riverwatch.outputs import base, lane, pending
+
+Count = Callable[[str, str], None]
+"""Told output id and outcome."""
+
+ATTEMPTS = 5
+"""Attempts of an output whose retry class is LIMITED."""
+
+
+class Dispatcher:
+    """Owns one lane per output.
+
+    Parameters
+    ----------
+    outputs
+        In the order of delivery preference; ids must differ.
+    capacity
+        Detections that wait per output at most.
+    bucket
+        Rate limit shared by outputs whose card asks for it.
+    count
+        Counts outcomes.
+    time
+        Clock.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[base.Output],
+        *,
+        capacity: int,
+        bucket: pending.TokenBucket,
+        count: Count,
+        time: clock.Clock,
+    ) -> None:
+        self._time = time
+        self._pairs = [(output, self._lane(output, capacity, bucket, count)) for output in outputs]
+
+    def start(self) -> None:
+        """Start all lanes."""
+        for _, one in self._pairs:
+            one.start()
+
+    def submit(self, detections: Iterable[finding.Detection]) -> None:
+        """Hand detections to every output that wants them; a detection may change afterwards."""
+        for detection in detections:
+            copy: finding.Detection | None = None
+            for output, one in self._pairs:
+                if output.wants(detection):
+                    copy = copy or frozen_copy(detection)
+                    one.submit(detection.uid, copy, rank=detection.severity.rank)
+
+    def depths(self) -> dict[str, int]:
+        """Return how many detections wait, by output id."""
+        return {output.card.id: one.depth for output, one in self._pairs}
+
+    def failing(self) -> list[str]:
+        """Ids of outputs whose last attempts failed."""
+        return [output.card.id for output, one in self._pairs if one.failing]
+
+    def stop(self, *, within_s: float) -> int:
+        """Deliver what waits within a time, close the outputs and return how many deliveries were left."""
+        deadline_s = self._time.monotonic_s() + within_s
+        left = 0
+        for output, one in self._pairs:
+            left += one.stop(within_s=max(0.1, deadline_s - self._time.monotonic_s()))
+            output.close()
+        return left
+
+    def _lane(
+        self, output: base.Output, capacity: int, bucket: pending.TokenBucket, count: Count
+    ) -> lane.Lane[finding.Detection]:
+        card = output.card
+        plan = lane.Plan(
+            capacity=capacity,
+            spacing_s=card.spacing_s,
+            attempts=ATTEMPTS if card.retry is base.RetryClass.LIMITED else None,
+        )
+        return lane.Lane(
+            card.id,
+            output.deliver,
+            plan=plan,
+            bucket=bucket if card.rate_limited else None,
+            report=functools.partial(_report, count, card.id),
+            time=self._time,
+        )
+
+
+def frozen_copy(detection: finding.Detection) -> finding.Detection:
+    """Copy a detection with its lists; their items never change.
+
+    The pipeline goes on growing the original while a lane renders the copy on another thread.
+    """
+    lists = {
+        field: list(value) for field, value in msgspec.structs.asdict(detection).items() if isinstance(value, list)
+    }
+    return msgspec.structs.replace(detection, **lists)
+
+
+def _report(count: Count, output_id: str, outcome: lane.Outcome) -> None:
+    count(output_id, outcome.value)
