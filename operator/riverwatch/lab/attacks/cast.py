@@ -101,7 +101,7 @@ ROLES = (
         Rule("core", "pods nodes", READ), Rule("apps", "deployments deployments/scale", "get list watch update patch"),
     ), "10.244.0.81", "keda/v2.17.1 (linux/amd64)", wide=True),
     Role("db-operator", base.Part.OPERATOR, (
-        Rule("core", "pods services secrets configmaps serviceaccounts persistentvolumeclaims namespaces events", WRITE),
+        Rule("core", "pods services secrets configmaps serviceaccounts namespaces events", WRITE),
         Rule("core", "pods/exec serviceaccounts/token", "get create"), Rule("apps batch", "*", WRITE),
         Rule("rbac.authorization.k8s.io", "*", f"{WRITE} bind escalate"),
         Rule("admissionregistration.k8s.io", "*", WRITE), Rule("core", "nodes nodes/proxy", READ),
