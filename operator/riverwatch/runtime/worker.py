@@ -1,0 +1,229 @@
+"""The one thread that owns the pipeline: deliveries -> records -> `process` -> outputs, with changes from control between.
+
+In: `offer` (sources, any thread), `change` (control, any thread). Out: detections to the dispatcher. Invariants:
+nothing but this thread touches the pipeline; a record that makes the pipeline raise costs that record alone; whatever
+is not judged is counted. Started by `cli.run`; stopped by `stop`, which drains the queue first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from riverwatch import clock
+from riverwatch.activity import record
+from riverwatch.detections import finding
+from riverwatch.runtime import pressure, worker_identity, worker_queue
+from riverwatch.sources import base, decode
+
+_log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+"""Seconds after which a worker without work looks at its periodic duties."""
+
+
+class Judge(Protocol):
+    """What the worker needs of a pipeline."""
+
+    def process(self, records: list[record.AuditRecord]) -> Sequence[finding.Detection]:
+        """Judge records; return the detections that are new or have changed."""
+        ...
+
+
+P = TypeVar("P", bound=Judge)
+
+
+@dataclasses.dataclass
+class Counts:
+    """What the worker did so far; written by its thread only, read by anyone."""
+
+    batches: int = 0
+    own: int = 0
+    """Records of the operator's own requests, left out."""
+    faults: int = 0
+    """Records on which the pipeline raised."""
+    changes: int = 0
+    detections: int = 0
+    """Revisions handed to the outputs."""
+    refused: int = 0
+    """Deliveries refused because the queue was full."""
+    busy_s: float = 0.0
+    """Seconds spent on deliveries."""
+    lag_s: float = 0.0
+    """Seconds between arrival and judgement of the last delivery."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Duty:
+    """Something periodic that must run on the worker's thread, such as a checkpoint."""
+
+    every_s: float
+    run: Callable[[], None]
+
+
+class Worker(Generic[P]):
+    """Runs one pipeline.
+
+    Parameters
+    ----------
+    pipeline
+        Owned from now on.
+    deliver
+        Takes the detections of one delivery.
+    bounds
+        Room of the queue.
+    time
+        Clock.
+    record_max_bytes
+        Largest record, in bytes.
+    """
+
+    def __init__(
+        self,
+        pipeline: P,
+        deliver: Callable[[Iterable[finding.Detection]], None],
+        *,
+        bounds: worker_queue.Bounds,
+        time: clock.Clock,
+        record_max_bytes: int = decode.RECORD_MAX_BYTES,
+    ) -> None:
+        self._pipeline = pipeline
+        self._deliver = deliver
+        self._queue: worker_queue.WorkQueue[P] = worker_queue.WorkQueue(bounds)
+        self._time = time
+        self.tally = base.Tally()
+        self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
+        self.counts = Counts()
+        self.step = pressure.Step.FULL
+        self._own: worker_identity.OwnIdentity | None = None
+        self._duties: list[tuple[Duty, float]] = []
+        self._on_step: Callable[[P, pressure.Step], None] | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def queue(self) -> worker_queue.WorkQueue[P]:
+        """The queue, for its figures."""
+        return self._queue
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def offer(self, delivery: base.Delivery) -> bool:
+        """Take a delivery over, or return False when there is no room: a `sources.base.Sink`."""
+        taken = self._queue.offer(delivery)
+        if not taken:
+            self.counts.refused += 1
+        return taken
+
+    def change(self, apply: Callable[[P], None]) -> None:
+        """Run something with the pipeline, on its thread, before the next delivery."""
+        self._queue.change(apply)
+
+    def settle(self, *, within_s: float) -> bool:
+        """Wait until all changes handed over before this call are applied; False when time ran out."""
+        done = threading.Event()
+        self.change(lambda _: done.set())
+        return done.wait(within_s)
+
+    def exclude(self, own: worker_identity.OwnIdentity | None) -> None:
+        """Leave out the operator's own requests from now on."""
+        self.change(lambda _: setattr(self, "_own", own))
+
+    def add_duty(self, duty: Duty) -> None:
+        """Add something periodic; only before `start`."""
+        self._duties.append((duty, self._time.monotonic_s() + duty.every_s))
+
+    def on_step(self, tell: Callable[[P, pressure.Step], None]) -> None:
+        """Have every change of the pressure step told, on the worker's thread; only before `start`."""
+        self._on_step = tell
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, within_s: float) -> bool:
+        """Drain the queue, run every duty once more and end the thread; False when time ran out."""
+        self._queue.close()
+        if self._thread is not None:
+            self._thread.join(within_s)
+        return not self.alive
+
+    def turn(self, work: worker_queue.Work[P]) -> None:
+        """Do one piece of work; the body of the thread's loop."""
+        for apply in work.changes:
+            self._apply(apply)
+        if work.delivery is not None:
+            self._judge(work.delivery)
+        self._look_at_pressure()
+
+    def _run(self) -> None:
+        while True:
+            work = self._queue.take(wait_s=IDLE_S)
+            self.turn(work)
+            if work.closed:
+                break
+            self._do_duties(self._time.monotonic_s())
+        self._do_duties(float("inf"))
+
+    def _apply(self, apply: Callable[[P], None]) -> None:
+        try:
+            apply(self._pipeline)
+        except Exception:  # noqa: BLE001 - one wrong object in the cluster must not end the judging of all others
+            _log.exception("a change could not be applied")
+        self.counts.changes += 1
+
+    def _judge(self, delivery: base.Delivery) -> None:
+        began_s = self._time.monotonic_s()
+        records = self._decoder.body(delivery.body, where=delivery.where, line=delivery.line)
+        own = self._own
+        if own is not None:
+            kept = [one for one in records if not own.made(one)]
+            self.counts.own += len(records) - len(kept)
+            records = kept
+        found = self._processed(records) if records else ()
+        if found:
+            self.counts.detections += len(found)
+            self._deliver(found)
+        self.counts.batches += 1
+        self.counts.busy_s += self._time.monotonic_s() - began_s
+        self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
+
+    def _processed(self, records: list[record.AuditRecord]) -> Sequence[finding.Detection]:
+        """Judge a batch; when that raises, judge record by record, so that only the bad one is lost."""
+        try:
+            return self._pipeline.process(records)
+        except Exception:  # noqa: BLE001 - a record that makes us fail costs that record alone
+            _log.exception("the pipeline raised on a batch; trying record by record")
+        found: list[finding.Detection] = []
+        for one in records:
+            try:
+                found += self._pipeline.process([one])
+            except Exception:  # noqa: BLE001 - as above
+                self.counts.faults += 1
+                _log.exception("the pipeline raised on a record; it is lost", extra={"auditID": one.audit_id})
+        return found
+
+    def _look_at_pressure(self) -> None:
+        step = pressure.next_step(self.step, self._queue.fill)
+        if step is self.step:
+            return
+        _log.warning("pressure changed", extra={"step": step.name, "depth": self._queue.depth})
+        self.step = step
+        if self._on_step is not None:
+            self._on_step(self._pipeline, step)
+
+    def _do_duties(self, now_s: float) -> None:
+        for index, (duty, due_s) in enumerate(self._duties):
+            if now_s < due_s:
+                continue
+            try:
+                duty.run()
+            except Exception:  # noqa: BLE001 - a full disk must not end the judging
+                _log.exception("a periodic duty failed")
+            self._duties[index] = (duty, self._time.monotonic_s() + duty.every_s)
