@@ -120,6 +120,11 @@ class Layout:
         """How kwok plays nodes and pods."""
         return self.folder / "kwok.yaml"
 
+    @property
+    def container_log(self) -> pathlib.Path:
+        """What kwok shows as every container's log."""
+        return self.folder / "container.log"
+
     def log(self, component: versions.Component) -> pathlib.Path:
         """Return a program's log file.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import pathlib
 import re
 import shutil
@@ -123,7 +124,7 @@ class ControlPlane:
         plane = cls(paths, recorded, guard)
         try:
             audit.write_files(paths, chosen, plane._authority)
-            stages.write(paths.kwok_config)
+            stages.write(paths.kwok_config, paths.container_log)
             plane._start_all()
         except BaseException:
             plane.stop(grace_s=0)
@@ -206,7 +207,13 @@ class ControlPlane:
         if self.running().get(component):
             return
         command = [str(self._state.programs[component]), *arguments.arguments(component, self._inputs)]
-        started = processes.start(component, command, log=self.paths.log(component), guard=self._guard)
+        started = processes.start(
+            component,
+            command,
+            log=self.paths.log(component),
+            guard=self._guard,
+            environment={**os.environ, **arguments.ENVIRONMENT},
+        )
         self._state.started[component] = started
         state.write(self.paths.state, self._state)
         if wait:
@@ -270,6 +277,34 @@ class ControlPlane:
         """End every program and remove the folder."""
         self.stop(grace_s=0)
         shutil.rmtree(self.paths.folder)
+
+    def add_node(self, name: str, address: str, *, labels: Mapping[str, str] | None = None) -> None:
+        """Add a node for kwok to play and wait until pods can be placed on it.
+
+        Parameters
+        ----------
+        name
+            Node name.
+        address
+            Its IPv4 address, as pods and other clients see it; any will do, nothing dials it.
+        labels
+            Further labels.
+
+        Raises
+        ------
+        LabError
+            When it did not become ready.
+        """
+        addresses = [
+            {"type": "InternalIP", "address": address},
+            {"type": "Hostname", "address": name},
+            # The API server dials this one, and finds kwok in the kubelet's place.
+            {"type": "ExternalDNS", "address": "localhost"},
+        ]
+        metadata = {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **(labels or {})}}
+        body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"addresses": addresses}}
+        self.api.call("POST", "/api/v1/nodes", body)
+        processes.wait_ready(self.started[versions.Component.KWOK], lambda: self._placeable(name), timeout_s=READY_S)
 
     def client_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> pathlib.Path:
         """Give a person, a node or any other user with a certificate.
@@ -369,6 +404,12 @@ class ControlPlane:
         """
         path = "/api/v1/namespaces/default/serviceaccounts?watch=1&fieldSelector=metadata.name%3Ddefault"
         return self.api.first_line(f"{path}&timeoutSeconds=1")
+
+    def _placeable(self, name: str) -> bool:
+        """Say whether a node is ready and bears no taint."""
+        node = self.api.call("GET", f"/api/v1/nodes/{name}")
+        conditions = {part["type"]: part["status"] for part in node["status"].get("conditions", [])}
+        return conditions.get("Ready") == "True" and not node["spec"].get("taints")
 
     def _healthy(self, port: int, path: str) -> bool:
         """Ask a program's own health page."""

@@ -1,12 +1,14 @@
-"""How kwok plays nodes and pods: at once, and with an address of their own.
+"""How kwok plays nodes and pods: at once, and answering in the kubelets' place.
 
-Pods use kwok's built-in fast stages (running as soon as they are placed, jobs complete, deletion is immediate); nodes
-get one address each, from their pod network, and a name by which the API server reaches kwok in the kubelet's place.
-In: nothing. Out: kwok's configuration file. Called by `plane`.
+Pods use kwok's built-in fast stages (running as soon as they are placed, jobs complete, deletion is immediate). Nodes
+keep the addresses they were made with (`plane` gives each its own). Logs are a fixed text; exec, attach and
+port-forward connect, as the audit log shows, and then end with an error, because **nothing is ever executed**.
+In: a folder. Out: kwok's configuration file. Called by `plane`.
 """
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 NODE_STAGE = """\
@@ -61,12 +63,28 @@ spec:
 """Makes a new node ready, once the controller manager gave it a pod network."""
 
 
-def write(path: pathlib.Path) -> None:
+LOG_LINES = (
+    "2026-01-15T08:00:00.000000000Z stdout F ready\n"
+    "2026-01-15T08:00:01.000000000Z stdout F GET / 200\n"
+)
+"""What every container has logged, in the form in which container runtimes write it."""
+
+
+def write(config: pathlib.Path, log: pathlib.Path) -> None:
     """Write kwok's configuration.
 
     Parameters
     ----------
-    path
+    config
         Where to.
+    log
+        Where the text goes that every container has logged.
     """
-    path.write_text(NODE_STAGE)
+    log.write_text(LOG_LINES)
+    logs = {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterLogs",
+        "metadata": {"name": "all-containers"},
+        "spec": {"logs": [{"logsFile": str(log), "previousLogsFile": str(log), "follow": False}]},
+    }
+    config.write_text(f"{NODE_STAGE}---\n{json.dumps(logs)}\n")
