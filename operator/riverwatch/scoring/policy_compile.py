@@ -42,7 +42,7 @@ def compile_body(body: Mapping[str, Any], *, where: str = "") -> policy.Compiled
             + " or ".join(POLICY_KINDS),
             where=where,
         )
-    model: type[types.DetectionPolicy] | type[types.ClusterDetectionPolicy] = (
+    model: type[types.DetectionPolicy | types.ClusterDetectionPolicy] = (
         types.DetectionPolicy if kind == "DetectionPolicy" else types.ClusterDetectionPolicy
     )
     try:

@@ -1,7 +1,7 @@
 """Stage 5 words for policies, compiled: sets of globs, networks, label selectors, and the match of an exception.
 
 Immutable and total: a compiled matcher answers for any activity and never raises. Built by `scoring.policy_compile`,
-asked by `scoring.policy`. Globs are compiled once with `fnmatch`, whose patterns cannot backtrack beyond text times pattern.
+asked by `scoring.policy`. Globs are compiled once with `fnmatch`, whose patterns never backtrack into a `*`.
 """
 
 from __future__ import annotations

@@ -107,11 +107,16 @@ class ExceptionMatch(base.ApiModel):
 class PolicyException(base.ApiModel):
     """Activities that raise nothing, for a reason, for a time."""
 
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=base.cel(("self.reason.trim() != ''", "reason must say why this exception is fine"))
+    )
+
     name: base.Name
     """Name of the exception within the policy; shown wherever it silences something."""
     reason: Annotated[
         str,
         pydantic.StringConstraints(min_length=1, max_length=1024, pattern=r"\S"),
+        pydantic.WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
     ]
     """Why this is fine, for whoever reads the policy in a year."""
     expires_at: base.Time | None = None
