@@ -27,7 +27,7 @@ ENVIRONMENT = {"KUBE_FEATURE_WatchListClient": "false"}
 """Variables of all programs: clients list and then watch, as streamed lists need etcd 3.4.25 and Debian has 3.4.23."""
 
 FEATURE_GATES = "WatchList=false"
-"""The same for clients that do not read `ENVIRONMENT`: kwok then falls back at once, and not after seconds of retries."""
+"""The same for clients that do not read `ENVIRONMENT`: kwok then falls back at once, not after seconds of retries."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ def write_files(paths: layout.Layout, chosen: options.Options, authority: certif
     Raises
     ------
     BadInputError
-        When the named policy or CA file does not exist.
+        When the named policy or CA file does not exist, or a token would not be shown.
     """
     policy = chosen.audit_policy or shipped_policy()
     _need(policy, "audit policy")
@@ -57,6 +57,10 @@ def write_files(paths: layout.Layout, chosen: options.Options, authority: certif
         return
     if webhook.authority is not None:
         _need(webhook.authority, "CA of the audit webhook")
+    if webhook.token is not None and not webhook.url.startswith("https://"):
+        raise errors.BadInputError(
+            "the API server shows a bearer token over https only; use an https address or no token", where=webhook.url
+        )
     document = kubeconfig.with_token(webhook.url, webhook.authority, webhook.token)
     if webhook.client_certificate is not None:
         pair = authority.issue_client("audit-webhook", webhook.client_certificate)

@@ -186,8 +186,7 @@ class ControlPlane:
 
     def running(self) -> dict[versions.Component, bool]:
         """Say of every program that belongs to this plane whether it runs."""
-        known = self._state.started
-        return {part: part in known and known[part].alive() for part in self.chosen.components()}
+        return self._state.running()
 
     def start_component(self, component: versions.Component, *, wait: bool = True) -> None:
         """Start one program, as it was started before.
@@ -301,7 +300,10 @@ class ControlPlane:
             # The API server dials this one, and finds kwok in the kubelet's place.
             {"type": "ExternalDNS", "address": "localhost"},
         ]
-        metadata = {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **(labels or {})}}
+        metadata = {
+            "name": name,
+            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **(labels or {})},
+        }
         body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"addresses": addresses}}
         self.api.call("POST", "/api/v1/nodes", body)
         processes.wait_ready(self.started[versions.Component.KWOK], lambda: self._placeable(name), timeout_s=READY_S)
@@ -316,11 +318,20 @@ class ControlPlane:
         groups
             Group names, for example ``system:nodes``.
         """
-        stem = _stem(user, *groups)
-        pair = self._authority.issue_client(stem, user, groups)
-        return kubeconfig.write(
-            self.paths.kubeconfigs / f"{stem}.yaml", kubeconfig.with_certificate(self.url, self.authority, pair)
-        )
+        document = kubeconfig.with_certificate(self.url, self.authority, self.client_certificate(user, groups))
+        return kubeconfig.write(self.paths.kubeconfigs / f"{_stem(user, *groups)}.yaml", document)
+
+    def client_certificate(self, user: str, groups: Sequence[str] = ()) -> certificates.KeyPair:
+        """Give any user a certificate and its key, as files.
+
+        Parameters
+        ----------
+        user
+            User name.
+        groups
+            Group names.
+        """
+        return self._authority.issue_client(_stem(user, *groups), user, groups)
 
     def service_account_token(
         self, namespace: str, name: str, *, bound_pod: str | None = None, life_s: int = TOKEN_LIFE_S

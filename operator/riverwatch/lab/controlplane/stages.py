@@ -63,10 +63,7 @@ spec:
 """Makes a new node ready, once the controller manager gave it a pod network."""
 
 
-LOG_LINES = (
-    "2026-01-15T08:00:00.000000000Z stdout F ready\n"
-    "2026-01-15T08:00:01.000000000Z stdout F GET / 200\n"
-)
+LOG_LINES = "2026-01-15T08:00:00.000000000Z stdout F ready\n2026-01-15T08:00:01.000000000Z stdout F GET / 200\n"
 """What every container has logged, in the form in which container runtimes write it."""
 
 

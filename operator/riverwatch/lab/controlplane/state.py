@@ -42,6 +42,10 @@ class State:
     started: dict[versions.Component, processes.Process]
     version: int = VERSION
 
+    def running(self) -> dict[versions.Component, bool]:
+        """Say of every program that belongs to the plane whether it runs."""
+        return {part: part in self.started and self.started[part].alive() for part in self.chosen.components()}
+
 
 def write(path: pathlib.Path, content: State) -> None:
     """Write a state file.
