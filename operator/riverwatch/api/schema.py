@@ -65,8 +65,9 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any], path: str) -> di
     if "description" in node:
         result["description"] = _plain(node["description"])
     result.update({key: node[key] for key in _KEPT if key in node})
-    if node.get("default") not in (None, [], {}):
-        result["default"] = node["default"]
+    default = _stated(node.get("default"))
+    if default not in (None, [], {}):
+        result["default"] = default
     result.update({key: value for key, value in node.items() if key.startswith(_EXTENSION)})
     if "items" in node:
         result["items"] = _convert(node["items"], definitions, f"{path}[]")
@@ -94,6 +95,14 @@ def _resolved(node: dict[str, Any], definitions: dict[str, Any], path: str) -> d
         beside = {key: value for key, value in node.items() if key != "anyOf"}
         return _resolved({**branches[0], **beside}, definitions, path)
     return node
+
+
+def _stated(default: Any) -> Any:
+    """Return a default without the parts that only say "not set"."""
+    if not isinstance(default, dict):
+        return default
+    stated = {key: _stated(value) for key, value in default.items()}
+    return {key: value for key, value in stated.items() if value not in (None, [], {})}
 
 
 def _plain(text: str) -> str:
