@@ -1,8 +1,8 @@
 """Which alert belongs to which attack or happening.
 
-Labels and alerts in, `Matched` out. An alert belongs to an attack when an attack's record is among its evidence, or when
-its actor is one of the attack's identities, their intervals overlap, and it was raised after the attack began. All else is
-a false alert; one that falls into a benign happening is counted under it. Pure; called by `measures`.
+Labels and alerts in, `Matched` out. An alert belongs to an attack when an attack's record is among its evidence, or
+when its actor is one of the attack's identities, their intervals overlap, and it was raised after the attack began. All
+else is a false alert; one that falls into a benign happening is counted under it. Pure; called by `measures`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Interval(msgspec.Struct, frozen=True):
     names: frozenset[str]
 
 
-def match(labels: world.Labels, found: Sequence[alerts.Alert], *, scored_from_s: float = 0.0) -> Matched:
+def match(labels: world.Labels, found: Sequence[alerts.Alert]) -> Matched:
     """Give each alert to the attacks it belongs to.
 
     Parameters
@@ -92,18 +92,13 @@ def match(labels: world.Labels, found: Sequence[alerts.Alert], *, scored_from_s:
         The truth.
     found
         What was raised.
-    scored_from_s
-        Epoch seconds; attacks that began and alerts raised before are left out (the learning period).
     """
     attacks = [_interval(episode) for episode in labels.attacks()]
-    attacks = [attack for attack in attacks if attack.start_s >= scored_from_s]
     happenings = [_interval(episode) for episode in labels.happenings()]
     hits: dict[str, list[Hit]] = {attack.episode.id: [] for attack in attacks}
     true_alerts: list[alerts.Alert] = []
     false_alerts: list[FalseAlert] = []
     for alert in found:
-        if alert.observed_s < scored_from_s:
-            continue
         owned = [(attack, hit) for attack in attacks if (hit := _hit(attack, alert)) is not None]
         for attack, hit in owned:
             hits[attack.episode.id].append(hit)

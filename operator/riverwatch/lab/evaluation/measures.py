@@ -81,11 +81,9 @@ class Figures(msgspec.Struct, frozen=True):
     visibilities: list[Group]
     use_cases: list[Group]
     rows: list[AttackRow]
-    left_out: int
-    """Attacks that began in the learning period and are not counted."""
 
 
-def measure(labels: world.Labels, found: Sequence[alerts.Alert], *, scored_from_s: float | None = None) -> Figures:
+def measure(labels: world.Labels, found: Sequence[alerts.Alert]) -> Figures:
     """Compute every figure.
 
     Parameters
@@ -94,15 +92,12 @@ def measure(labels: world.Labels, found: Sequence[alerts.Alert], *, scored_from_
         The truth.
     found
         What was raised.
-    scored_from_s
-        Epoch seconds at which the learning period ends; the recording's start when ``None``.
     """
     start_s = world.parse_rfc3339(labels.start)
     end_s = world.parse_rfc3339(labels.end)
-    from_s = start_s if scored_from_s is None else max(start_s, scored_from_s)
-    matched = matching.match(labels, found, scored_from_s=from_s)
+    matched = matching.match(labels, found)
     right, wrong = len(matched.true_alerts), len(matched.false_alerts)
-    days = max((end_s - from_s) / world.DAY_S, 1e-9)
+    days = max((end_s - start_s) / world.DAY_S, 1e-9)
     detected = [attack for attack in matched.attacks if attack.detected]
     evident = [a for a in detected if any(hit.by is matching.By.EVIDENCE for hit in a.hits)]
     return Figures(
@@ -118,12 +113,11 @@ def measure(labels: world.Labels, found: Sequence[alerts.Alert], *, scored_from_
         false_alerts_per_day=wrong / days,
         false_by_happening=_by_happening(labels, matched),
         average_precision=curves.average_precision(curves.precision_recall(matched)),
-        recall_at={str(budget): curves.recall_at(matched, budget, start_s=from_s) for budget in BUDGETS},
+        recall_at={str(budget): curves.recall_at(matched, budget, start_s=start_s) for budget in BUDGETS},
         delay=delay_of(detected),
         visibilities=_by_visibility(matched),
         use_cases=_by_use_case(matched),
         rows=[_row(attack) for attack in matched.attacks],
-        left_out=len(labels.attacks()) - len(matched.attacks),
     )
 
 
