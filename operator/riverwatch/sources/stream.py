@@ -47,7 +47,8 @@ class StreamDecoder:
         self._decoder = decoder
         self._where = where
         self._line = 1
-        self._data = b""
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self._mode = _Mode.LINES
         self._splitter = scan.ElementSplitter(limit_bytes=decoder.record_max_bytes)
         self._item = 0
@@ -67,7 +68,7 @@ class StreamDecoder:
 
     def finish(self) -> list[record.AuditRecord]:
         """Take the end of the input and return the last records."""
-        data, self._data = self._data, b""
+        data = self._take()
         if self._mode is _Mode.ITEMS:
             detail = "the value does not end"
             self._decoder.broken(b"", where=self._place, reason=base.SkipReason.TRUNCATED, detail=detail)
@@ -85,27 +86,40 @@ class StreamDecoder:
         if self._mode is _Mode.ITEMS:
             return self._cut_items(chunk, found)
         if self._mode is _Mode.DOCUMENT:
-            self._data += chunk
-            return self._collected(found) if len(self._data) > COLLECT_MAX_BYTES else b""
+            return self._hold(chunk, found)
         return self._lines(chunk, found)
+
+    def _hold(self, chunk: bytes, found: list[record.AuditRecord]) -> bytes:
+        """Keep bytes that are not complete yet; joined once, because joining each time would copy them each time."""
+        self._held.append(chunk)
+        self._held_bytes += len(chunk)
+        return self._collected(found) if self._held_bytes > COLLECT_MAX_BYTES else b""
+
+    def _take(self) -> bytes:
+        data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        return data
 
     def _lines(self, chunk: bytes, found: list[record.AuditRecord]) -> bytes:
         cut = chunk.rfind(b"\n") + 1
         if not cut:
-            self._data += chunk
-            return self._collected(found) if len(self._data) > COLLECT_MAX_BYTES else b""
-        whole = self._data + chunk[:cut] if self._data else chunk[:cut]
+            return self._hold(chunk, found)
+        self._held.append(chunk[:cut])
+        whole = self._take()
         lines = self._decoder.lines(whole, where=self._where, line=self._line, final=len(whole) > COLLECT_MAX_BYTES)
         found += lines.records
         self._line += whole.count(b"\n", 0, lines.consumed)
-        self._data = whole[lines.consumed :] + chunk[cut:]
+        for rest in (whole[lines.consumed :], chunk[cut:]):
+            if rest:
+                self._held.append(rest)
+                self._held_bytes += len(rest)
         if lines.opens:
             self._mode = _Mode.DOCUMENT
         return b""
 
     def _collected(self, found: list[record.AuditRecord]) -> bytes:
         """Decide about a line or value that has grown too long to hold: decode, cut into items, or drop."""
-        data, self._data = self._data, b""
+        data = self._take()
         start = len(data) - len(data.lstrip(_BLANK))
         self._line += data.count(b"\n", 0, start)
         if data[start : start + 1] not in (b"{", b"["):
