@@ -66,7 +66,7 @@ def _settled(judged: pooling.Judged, learning_s: float) -> pooling.Judged:
     from_s = world.parse_rfc3339(labels.start) + learning_s
     if from_s >= world.parse_rfc3339(labels.end):
         raise errors.BadInputError(
-            f"the learning period of {learning_s / world.DAY_S:g} days is as long as the recording; choose a shorter one"
+            f"the learning period of {learning_s / world.DAY_S:g} days covers the recording; choose a shorter one"
         )
     kept = [
         episode

@@ -58,10 +58,9 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, across: str, u
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
             body.append(f'<polyline class="line {_safe(style)}" points="{path}"/>')
             for (x, y), (right, top) in zip(placed, points, strict=True):
-                tip = _safe(f"{style}: {up.lower()} {top:.0%}, {across.lower()} {right:.0%}")
-                body.append(
-                    f'<circle class="dot {_safe(style)}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"><title>{tip}</title></circle>'
-                )
+                tip = _safe(f"{style}: {across.lower()} {right:.0%}, {up.lower()} {top:.0%}")
+                place = f'cx="{x:.1f}" cy="{y:.1f}" r="2.5"'
+                body.append(f'<circle class="dot {_safe(style)}" {place}><title>{tip}</title></circle>')
         row = TOP + 12 + 16 * index
         body.append(f'<rect class="key {_safe(style)}" x="{WIDTH - RIGHT - 92}" y="{row - 8}" width="10" height="10"/>')
         body.append(f'<text x="{WIDTH - RIGHT - 76}" y="{row + 1}">{_safe(style)}</text>')
