@@ -132,6 +132,8 @@ Duration = Annotated[
 
 Time = Annotated[
     pydantic.AwareDatetime,
+    # _check_time is stricter than pydantic's own strictness, which would refuse text here.
+    pydantic.Strict(False),
     pydantic.BeforeValidator(_check_time),
     pydantic.WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 40}),
 ]
