@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import rich.console
 import rich.progress
@@ -107,16 +108,18 @@ def _build_one(go: str, component: versions.Component, folder: pathlib.Path) -> 
     command = [go, "build", "-v", "-trimpath", "-ldflags", versions.LINKER_FLAGS[module]]
     command += ["-o", str(folder / component.value), package]
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+    total = len(listing.stdout.splitlines())
     with (
-        _progress() as progress,
+        _Progress(f"building {component} {module.version}", total) as progress,
         subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as compiler,
     ):
-        task = progress.add_task(f"building {component} {module.version}", total=len(listing.stdout.splitlines()))
         assert compiler.stderr is not None
         for line in compiler.stderr:
             tail.append(line.rstrip())
             if not line.startswith("go: "):
-                progress.advance(task)
+                progress.advance()
+        if compiler.wait() == 0:
+            progress.finish()
     if compiler.returncode != 0:
         raise errors.LabError(_failure(component, list(tail)))
 
@@ -126,16 +129,51 @@ def _failure(component: versions.Component, lines: Sequence[str]) -> str:
     return "\n  ".join([f"building {component} failed; the last lines were:", *lines[-TAIL_LINES:]])
 
 
-def _progress() -> rich.progress.Progress:
-    """Make the progress bar: packages compiled so far (those in the compiler's own cache are not shown)."""
-    return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TextColumn("packages"),
-        rich.progress.TimeElapsedColumn(),
-        console=rich.console.Console(stderr=True),
-    )
+class _Progress:
+    """A bar on a terminal, a line per tenth elsewhere: a build takes minutes, and a silent one looks dead.
+
+    Packages in the compiler's own cache are not reported by it, so a second build jumps to its end.
+    """
+
+    def __init__(self, title: str, total: int) -> None:
+        self._console = rich.console.Console(stderr=True)
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TextColumn("packages"),
+            rich.progress.TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._title, self._total, self._done = title, total, 0
+        self._task = self._bar.add_task(title, total=total)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        else:
+            self._say(f"{self._title}: {self._total} packages")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self) -> None:
+        """Count one package."""
+        tenth = self._done * 10 // self._total
+        self._done = min(self._done + 1, self._total)
+        self._bar.advance(self._task)
+        if not self._console.is_terminal and self._done * 10 // self._total > tenth:
+            self._say(f"{self._title}: {self._done} of {self._total} packages")
+
+    def finish(self) -> None:
+        """Show that all is done."""
+        self._bar.update(self._task, completed=self._total)
+        if not self._console.is_terminal:
+            self._say(f"{self._title}: done")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
 
 
 def _publish(built: pathlib.Path, target: pathlib.Path) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import ipaddress
 import pathlib
+import warnings
 from collections.abc import Sequence
 
 from cryptography import x509
@@ -85,9 +86,13 @@ class Authority:
         groups
             Group names.
         """
-        attributes = [x509.NameAttribute(oid.NameOID.ORGANIZATION_NAME, group, _validate=False) for group in groups]
-        attributes.append(x509.NameAttribute(oid.NameOID.COMMON_NAME, user, _validate=False))
-        return self._issue(stem, x509.Name(attributes), oid.ExtendedKeyUsageOID.CLIENT_AUTH, [])
+        with warnings.catch_warnings():
+            # X.509 asks for at most 64 characters, the API server does not, and account names are longer.
+            warnings.filterwarnings("ignore", "Attribute's length", UserWarning)
+            attributes = [x509.NameAttribute(oid.NameOID.ORGANIZATION_NAME, group, _validate=False) for group in groups]
+            attributes.append(x509.NameAttribute(oid.NameOID.COMMON_NAME, user, _validate=False))
+            subject = x509.Name(attributes)
+        return self._issue(stem, subject, oid.ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def token_key(self) -> KeyPair:
         """Write the key pair that signs service-account tokens; `certificate` is the bare public key."""

@@ -457,7 +457,7 @@ def _stem(*parts: str) -> str:
     Examples
     --------
     >>> _stem("system:node:a")
-    'system-node-a-9dd14d44'
+    'system-node-a-ddbd154c'
     """
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
     return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(part for part in parts if part))[:80] + f"-{digest}"
