@@ -24,6 +24,9 @@ CONFIG_MAPS = ("front-settings", "feature-flags", "cart-settings", "routing", "l
 DEPLOYMENTS = ("front", "cart", "reports")
 """Deployments in each namespace."""
 
+NODE_ADDRESS = "10.20.0.11"
+"""Address of the stage's node."""
+
 Body = dict[str, object]
 Placed = tuple[str, Body]
 """A collection's path and an object to create in it."""
@@ -107,8 +110,10 @@ ROLES = (
         Rule("admissionregistration.k8s.io", "*", WRITE), Rule("core", "nodes nodes/proxy", READ),
         Rule("coordination.k8s.io", "leases", WRITE),
     ), "10.244.0.90", "postgres-operator/v1.14.0 (linux/amd64)", wide=True),
-    Role("dana", base.Part.DEVELOPER, (*DEPLOY_RULES, Rule("core", "pods/ephemeralcontainers", "get patch update")),
-         "10.60.7.33", "kubectl/v1.35.1 (darwin/arm64) kubernetes/8f1e2d3", person=True, groups=("developers",)),
+    Role("dana", base.Part.DEVELOPER, (
+        *DEPLOY_RULES, Rule("core", "pods/ephemeralcontainers pods/attach", "get create patch"),
+    ), "10.60.7.33", "kubectl/v1.35.1 (darwin/arm64) kubernetes/8f1e2d3", person=True,
+         groups=("developers",)),
     Role("omar", base.Part.ONCALL, (
         Rule("core apps batch networking.k8s.io", "*", READ),
         Rule("core", "pods/exec pods/portforward pods/attach", "get create"),
@@ -164,11 +169,13 @@ def placed_pod(name: str, node_name: str) -> Body:
 
 def node(name: str) -> Body:
     """Give a node."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-    }
+    addresses = [
+        {"type": "InternalIP", "address": NODE_ADDRESS},
+        {"type": "Hostname", "address": name},
+        # What plays the kubelet listens there.
+        {"type": "ExternalDNS", "address": "localhost"},
+    ]
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": {"addresses": addresses}}
 
 
 def furniture(space: str) -> Iterator[Placed]:

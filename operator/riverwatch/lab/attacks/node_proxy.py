@@ -19,7 +19,7 @@ CARD = base.Card(
     cleans_up="Leaves nothing behind: it only reads.",
     victim=base.Part.ONCALL,
     reach=base.Reach.CLUSTER,
-    needs=("kubelet endpoint: without one the API server answers with an error",),
+    needs=("a kubelet at an address of its own: the API server refuses to proxy to one on loopback, with status 400",),
     catalogues=(
         "Microsoft: Access Kubelet API",
         "stratus:k8s.privilege-escalation.nodes-proxy",

@@ -6,7 +6,7 @@ Found by `catalog`; run by `run`. What it does and how it should be seen stands 
 from __future__ import annotations
 
 from riverwatch import vocabulary
-from riverwatch.lab.attacks import base, context, paths
+from riverwatch.lab.attacks import base, context, paths, session
 
 CARD = base.Card(
     id="port-forward",
@@ -36,7 +36,8 @@ def script(ctx: context.AttackContext) -> base.Script:
     for _, pod in answer.items()[:4]:
         yield thief.get(paths.core("pods", namespace, pod))
         for port in ("5432", "6379"):
-            yield thief.stream(paths.core("pods", namespace, pod, "portforward"), {"ports": port})
+            path = paths.core("pods", namespace, pod, "portforward")
+            yield thief.stream(path, {"ports": port}, protocol=session.TUNNEL)
 
 
 ATTACK = base.Attack(card=CARD, script=script)

@@ -7,6 +7,7 @@ the real one in `sourceIPs`; an ``Audit-ID`` header names each record beforehand
 
 from __future__ import annotations
 
+import http
 import json
 import random
 import urllib.parse
@@ -32,6 +33,12 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 JSON_PATCH = "application/json-patch+json"
 """Content type of a list of operations."""
+
+CHANNELS = "v5.channel.k8s.io"
+"""Web-socket protocol of exec and attach."""
+
+TUNNEL = "SPDY/3.1+portforward.k8s.io"
+"""Web-socket protocol of port-forward."""
 
 PERSON_PACE_S = (2.0, 25.0)
 """Shortest and longest pause between the commands of a person, seconds."""
@@ -117,14 +124,27 @@ class Session:
         """Delete an object or a collection."""
         return self._step("DELETE", _target(path, query), after_s=after_s)
 
-    def stream(self, path: str, query: Query, *, after_s: float | None = None) -> base.Step:
-        """Ask for a web socket, as exec, attach and port-forward of current clients do."""
+    def stream(self, path: str, query: Query, *, protocol: str = CHANNELS, after_s: float | None = None) -> base.Step:
+        """Ask for a web socket, as exec, attach and port-forward of current clients do.
+
+        Parameters
+        ----------
+        path
+            The subresource.
+        query
+            Query parameters.
+        protocol
+            What is spoken inside it: `CHANNELS` or `TUNNEL`.
+        after_s
+            Seconds of pause before it.
+        """
         headers = {
+            "Accept": "*/*",
             "Connection": "Upgrade",
             "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": f"{self._wire.rng.getrandbits(88):022x}==",
-            "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+            "Sec-WebSocket-Protocol": protocol,
         }
         return self._step("GET", _target(path, query), after_s=after_s, headers=headers)
 
@@ -166,6 +186,9 @@ class Session:
         except (exceptions.ApiException, urllib3.exceptions.HTTPError) as problem:
             self._report(audit_id, method, target, 0)
             raise errors.ApiTemporaryError(f"{method} {target}: no answer from {self._server}: {problem}") from problem
+        if response.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            # The connection now carries another protocol; hanging up ends it, and the next request takes a new one.
+            self._client.close()  # type: ignore[no-untyped-call]
         self._report(audit_id, method, target, response.status)
         return base.Answer(status=response.status, body=_decoded(raw))
 

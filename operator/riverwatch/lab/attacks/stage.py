@@ -176,7 +176,7 @@ class Stage:
                 part=base.Part.NODE,
                 namespace="",
                 credential=issue(username, ("system:nodes",)),
-                source_ip="10.20.0.11",
+                source_ip=cast.NODE_ADDRESS,
                 user_agent="kubelet/v1.36.3 (linux/amd64) kubernetes/0a1b2c3",
                 node=name,
                 namespaces=(self.namespace,),
