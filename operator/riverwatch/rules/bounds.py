@@ -1,0 +1,185 @@
+"""Stage 4a: a rule's condition -> the records it could match at all, as boxes for the index of `rules.engine`.
+
+A box names, per dimension (verb, resource, subresource, result code, kind of identity, impersonation), the only values
+under which the condition can hold; a missing dimension means any. The union of a rule's boxes always covers every record
+the condition holds for: being too wide costs time, being too narrow would lose hits, so when in doubt it is wider.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from riverwatch.activity import derived_objects, derived_pod, identities
+
+MAX_BOXES = 24
+"""Boxes kept per rule before they are merged into one."""
+
+Code = Callable[[int], bool]
+"""Whether a result code is inside."""
+
+
+class Box(msgspec.Struct, frozen=True):
+    """One conjunction of limits; None and () mean any value."""
+
+    verbs: frozenset[str] | None = None
+    resources: frozenset[str] | None = None
+    subresources: frozenset[str] | None = None
+    codes: tuple[Code, ...] = ()
+    kinds: frozenset[str] | None = None
+    impersonated: bool | None = None
+
+    def holds(self, *, verb: str, resource: str, subresource: str, code: int, kind: str, impersonated: bool) -> bool:
+        """Return whether a record with these values may match."""
+        return (
+            (self.verbs is None or verb in self.verbs)
+            and (self.resources is None or resource in self.resources)
+            and (self.subresources is None or subresource in self.subresources)
+            and (self.kinds is None or kind in self.kinds)
+            and (self.impersonated is None or impersonated == self.impersonated)
+            and all(test(code) for test in self.codes)
+        )
+
+
+Boxes = tuple[Box, ...]
+"""A union of boxes; the empty union holds for no record."""
+
+ANYTHING: Boxes = (Box(),)
+"""The union that excludes nothing."""
+
+_CODE_FIELDS: dict[tuple[str, bool], Code] = {
+    ("request.refused", True): lambda code: code in (401, 403),
+    ("request.refused", False): lambda code: code not in (401, 403),
+    ("request.allowed", True): lambda code: code not in (401, 403),
+    ("request.allowed", False): lambda code: code in (401, 403),
+    ("request.failed", True): lambda code: code >= 400,
+    ("request.failed", False): lambda code: code < 400,
+    ("request.succeeded", True): lambda code: code < 400,
+}
+
+
+def of_texts(field: str, texts: Iterable[str]) -> Boxes:
+    """Limit a field, by its full name, to some plain lower-case texts."""
+    values = frozenset(texts)
+    match field:
+        case "verb":
+            return (Box(verbs=values),)
+        case "objectRef.resource":
+            return (Box(resources=values),)
+        case "objectRef.subresource":
+            return (Box(subresources=values),)
+        case "responseStatus.code":
+            codes = frozenset(int(text) for text in values if text.isdigit())
+            return (Box(codes=(codes.__contains__,)),)
+        case "identity.kind":
+            return (Box(kinds=values),)
+        case "user.username":
+            # Sigma compares without case, so a name in other letters, which is an ordinary user, may match too.
+            found = {identities.classify(text).kind.value.lower() for text in values}
+            return (Box(kinds=frozenset(found | {"user"})),)
+        case "request.anonymous" if values == {"true"}:
+            return (Box(kinds=frozenset({"anonymous"})),)
+        case "impersonatedUser.username":
+            return (Box(impersonated=True),) if "" not in values else ANYTHING
+        case _ if field in {name for name, _ in _CODE_FIELDS} and len(values) == 1:
+            test = _CODE_FIELDS.get((field, "true" in values))
+            return (Box(codes=(test,)),) if test else ANYTHING
+        case _:
+            return ANYTHING if "" in values else present(field)
+
+
+_WRITES = frozenset({"create", "update", "patch"})
+
+_PRESENT: dict[str, Boxes] = {
+    "impersonatedUser": (Box(impersonated=True),),
+    "proxy": (Box(subresources=frozenset({"proxy"})),),
+    "exec": (Box(subresources=frozenset({"exec", "attach", "proxy"})),),
+    "token": (Box(subresources=frozenset({"token"})),),
+    "csr": (Box(resources=frozenset({"certificatesigningrequests"})),),
+    "pod": (
+        Box(verbs=_WRITES, resources=derived_pod.WORKLOADS, subresources=frozenset(derived_pod.SPEC_SUBRESOURCES)),
+    ),
+    "rbac": (Box(verbs=_WRITES, resources=frozenset({"roles", "clusterroles"})),),
+    "binding": (Box(verbs=_WRITES, resources=frozenset({"rolebindings", "clusterrolebindings"})),),
+    "webhook": (Box(verbs=_WRITES, resources=frozenset(derived_objects.WEBHOOKS)),),
+    "configmap": (Box(verbs=_WRITES, resources=frozenset({"configmaps"})),),
+    "secret": (Box(verbs=_WRITES, resources=frozenset({"secrets"})),),
+    "service": (Box(verbs=_WRITES, resources=frozenset({"services"})),),
+    "ingress": (Box(verbs=_WRITES, resources=frozenset({"ingresses"})),),
+    "object": (Box(verbs=_WRITES),),
+}
+"""Family of derived fields -> the records in which any of them can be present."""
+
+
+def present(field: str) -> Boxes:
+    """Limit to the records in which a field can be present at all."""
+    if field == "pod.name":
+        return ANYTHING
+    return _PRESENT.get(field.partition(".")[0], ANYTHING)
+
+
+def absent(field: str) -> Boxes:
+    """Limit to the records in which a field is absent."""
+    if field == "objectRef.subresource":
+        return (Box(subresources=frozenset({""})),)
+    if field == "objectRef.resource":
+        return (Box(resources=frozenset({""})),)
+    if field.startswith("impersonatedUser"):
+        return (Box(impersonated=False),) if field == "impersonatedUser.username" else ANYTHING
+    return ANYTHING
+
+
+def union(parts: Iterable[Boxes]) -> Boxes:
+    """Cover every record that any part covers."""
+    boxes = tuple(dict.fromkeys(itertools.chain.from_iterable(parts)))
+    return boxes if len(boxes) <= MAX_BOXES else (_hull(boxes),)
+
+
+def intersection(parts: Iterable[Boxes]) -> Boxes:
+    """Cover every record that all parts cover."""
+    result: Boxes = ANYTHING
+    for part in parts:
+        product = (_both(left, right) for left in result for right in part)
+        result = tuple(dict.fromkeys(box for box in product if box is not None))
+        if len(result) > MAX_BOXES:
+            result = (_hull(result),)
+    return result
+
+
+def _both(left: Box, right: Box) -> Box | None:
+    if None not in (left.impersonated, right.impersonated) and left.impersonated != right.impersonated:
+        return None
+    verbs = _meet(left.verbs, right.verbs)
+    resources = _meet(left.resources, right.resources)
+    subresources = _meet(left.subresources, right.subresources)
+    kinds = _meet(left.kinds, right.kinds)
+    if any(values is not None and not values for values in (verbs, resources, subresources, kinds)):
+        return None
+    return Box(
+        verbs=verbs,
+        resources=resources,
+        subresources=subresources,
+        codes=tuple(dict.fromkeys((*left.codes, *right.codes))),
+        kinds=kinds,
+        impersonated=left.impersonated if right.impersonated is None else right.impersonated,
+    )
+
+
+def _meet(left: frozenset[str] | None, right: frozenset[str] | None) -> frozenset[str] | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return left & right
+
+
+def _hull(boxes: Boxes) -> Box:
+    def join(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
+        return None if None in sets else frozenset().union(*(one for one in sets if one is not None))
+
+    return Box(
+        verbs=join([box.verbs for box in boxes]),
+        resources=join([box.resources for box in boxes]),
+        subresources=join([box.subresources for box in boxes]),
+        kinds=join([box.kinds for box in boxes]),
+    )
