@@ -36,7 +36,7 @@ class Settings(pydantic.BaseModel):
     kubeconfig: pathlib.Path | None = None
     """File with the credentials of the API server; without it the pod's service account, else KUBECONFIG, else
     ~/.kube/config."""
-    namespace: str = "riverwatch"
+    namespace: str = "riverwatch-system"
     """Namespace of the operator; detections without a namespace of their own live there."""
 
     audit_host: str = "0.0.0.0"  # noqa: S104 - a server in a pod is reached on the pod's address

@@ -1,4 +1,4 @@
-"""The one thread that owns the pipeline: deliveries -> records -> `process` -> outputs, with changes from control between.
+"""The one thread that owns the pipeline: deliveries -> records -> `process` -> outputs, and changes from control.
 
 In: `offer` (sources, any thread), `change` (control, any thread). Out: detections to the dispatcher. Invariants:
 nothing but this thread touches the pipeline; a record that makes the pipeline raise costs that record alone; whatever
@@ -28,8 +28,10 @@ IDLE_S = 1.0
 class Judge(Protocol):
     """What the worker needs of a pipeline."""
 
-    def process(self, records: list[record.AuditRecord]) -> Sequence[finding.Detection]:
-        """Judge records; return the detections that are new or have changed."""
+    def process(
+        self, records: Iterable[record.AuditRecord], *, tally: base.Tally, where: str = ""
+    ) -> Sequence[finding.Detection]:
+        """Judge records, count those that are skipped, return the detections that are new or have changed."""
         ...
 
 
@@ -41,8 +43,6 @@ class Counts:
     """What the worker did so far; written by its thread only, read by anyone."""
 
     batches: int = 0
-    own: int = 0
-    """Records of the operator's own requests, left out."""
     faults: int = 0
     """Records on which the pipeline raised."""
     changes: int = 0
@@ -184,9 +184,9 @@ class Worker(Generic[P]):
         own = self._own
         if own is not None:
             kept = [one for one in records if not own.made(one)]
-            self.counts.own += len(records) - len(kept)
+            self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(records) - len(kept))
             records = kept
-        found = self._processed(records) if records else ()
+        found = self._processed(records, where=delivery.where) if records else ()
         if found:
             self.counts.detections += len(found)
             self._deliver(found)
@@ -194,16 +194,16 @@ class Worker(Generic[P]):
         self.counts.busy_s += self._time.monotonic_s() - began_s
         self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
 
-    def _processed(self, records: list[record.AuditRecord]) -> Sequence[finding.Detection]:
+    def _processed(self, records: list[record.AuditRecord], *, where: str) -> Sequence[finding.Detection]:
         """Judge a batch; when that raises, judge record by record, so that only the bad one is lost."""
         try:
-            return self._pipeline.process(records)
+            return self._pipeline.process(records, tally=self.tally, where=where)
         except Exception:  # noqa: BLE001 - a record that makes us fail costs that record alone
             _log.exception("the pipeline raised on a batch; trying record by record")
         found: list[finding.Detection] = []
         for one in records:
             try:
-                found += self._pipeline.process([one])
+                found += self._pipeline.process([one], tally=self.tally, where=where)
             except Exception:  # noqa: BLE001 - as above
                 self.counts.faults += 1
                 _log.exception("the pipeline raised on a record; it is lost", extra={"auditID": one.audit_id})
