@@ -42,6 +42,10 @@ class SkipReason(enum.StrEnum):
     """The same auditID and stage was seen before."""
     NO_ROOM = "no_room"
     """The queue was full and the sender cannot be asked to wait."""
+    OWN_IDENTITY = "own_identity"
+    """A request of riverwatch itself."""
+    DISABLED = "disabled"
+    """A policy switched detection off for this namespace."""
     MISSING_TIMESTAMP = normalise.MISSING_TIMESTAMP
     MISSING_USER = normalise.MISSING_USER
     MISSING_VERB = normalise.MISSING_VERB

@@ -21,7 +21,7 @@ import zlib
 import msgspec
 
 from riverwatch.activity import record
-from riverwatch.sources import google_audit
+from riverwatch.sources import azure_audit, google_audit
 
 CARRIERS = (
     "items",
@@ -146,6 +146,8 @@ def peel(data: bytes | msgspec.Raw, fields: dict[str, msgspec.Raw]) -> Peeled | 
     if "protoPayload" in fields:
         found = google_audit.from_log_entry(data)
         return Peeled(record=found) if found else None
+    if "AuditId" in fields and "Verb" in fields:
+        return Peeled(value=azure_audit.from_row(fields))
     if "results" in fields and "status" in fields:
         return _query_results(fields["results"])
     return _carried({key: fields[key] for key in CARRIERS if key in fields})

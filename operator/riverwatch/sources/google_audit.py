@@ -10,6 +10,7 @@ follows from the bodies that are there; a success has code 200; groups are unkno
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import msgspec
@@ -115,6 +116,7 @@ class _LogEntry(
 
 
 _ENTRY = msgspec.json.Decoder(_LogEntry)
+_ANSWER = msgspec.json.Decoder(record.ResponseStatus)
 
 
 class _Target(msgspec.Struct, gc=False):
@@ -145,9 +147,10 @@ def from_log_entry(data: bytes | msgspec.Raw) -> record.AuditRecord | None:
     """
     entry = _ENTRY.decode(data)
     payload = entry.payload
-    if payload.service_name != KUBERNETES_SERVICE or not payload.method_name:
+    method = payload.method_name or ""
+    if payload.service_name != KUBERNETES_SERVICE and (payload.service_name or not method.startswith("io.k8s.")):
         return None
-    target = _target(payload.method_name, payload.resource_name or "")
+    target = _target(method, payload.resource_name or "")
     operation = entry.operation or _Operation()
     caller = payload.request_metadata or _RequestMetadata()
     who = payload.authentication or _Authentication()
@@ -175,9 +178,9 @@ def from_log_entry(data: bytes | msgspec.Raw) -> record.AuditRecord | None:
 
 
 def _level(payload: _AuditLog) -> str:
-    if bytes(payload.response):
+    if payload.response != record.ABSENT:
         return "RequestResponse"
-    return "Request" if bytes(payload.request) else "Metadata"
+    return "Request" if payload.request != record.ABSENT else "Metadata"
 
 
 def _response_status(payload: _AuditLog) -> record.ResponseStatus:
@@ -185,6 +188,11 @@ def _response_status(payload: _AuditLog) -> record.ResponseStatus:
     code = HTTP_OF_RPC.get(status.code, status.code if 100 <= status.code <= 599 else 500)
     if code == 200 and any(one.granted is False for one in payload.authorization or ()):
         code = 403
+    if code >= 400 and payload.response != record.ABSENT:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            answer = _ANSWER.decode(payload.response)
+            if answer.code and answer.code >= 400:
+                return record.ResponseStatus(answer.code, answer.status, answer.reason, answer.message)
     return record.ResponseStatus(code=code, message=status.message)
 
 

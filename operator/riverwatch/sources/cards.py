@@ -1,0 +1,47 @@
+"""Stage 1: the cards of the live sources; documents and manifests are printed from them. Data only, cheap to import."""
+
+from __future__ import annotations
+
+from riverwatch.rules import base as rules_base
+from riverwatch.sources import base
+
+AUDIT_WEBHOOK = base.SourceCard(
+    id="audit-webhook",
+    summary="Receives audit batches of kube-apiserver, and pushes of clouds and log shippers, over HTTPS.",
+    maturity=rules_base.Maturity.INCUBATING,
+    needs=(
+        "kube-apiserver --audit-webhook-config-file pointing here, with the CA and a token or client certificate",
+        "kube-apiserver --audit-policy-file with at least level Metadata",
+    ),
+    settings=(
+        "audit_host",
+        "audit_port",
+        "audit_cert",
+        "audit_key",
+        "audit_token_file",
+        "audit_client_ca",
+        "audit_insecure",
+        "audit_max_body_bytes",
+    ),
+    rbac=(),
+    blind_spots=(
+        "What the audit policy leaves out, and what the API server drops when its own buffer is full.",
+        "Records wait in the API server up to --audit-webhook-batch-max-wait (30 s by default) before they are sent.",
+    ),
+)
+
+AUDIT_TAIL = base.SourceCard(
+    id="audit-tail",
+    summary="Follows the audit log that kube-apiserver writes on its node.",
+    maturity=rules_base.Maturity.INCUBATING,
+    needs=(
+        "kube-apiserver --audit-log-path, format json",
+        "the folder of the log mounted read-only where riverwatch runs",
+    ),
+    settings=("audit_log",),
+    rbac=(),
+    blind_spots=(
+        "One API server's log only: each replica of the control plane writes its own.",
+        "What was rotated away and compressed or deleted while riverwatch was down; that gap is logged.",
+    ),
+)
