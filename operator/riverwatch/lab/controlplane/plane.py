@@ -8,12 +8,10 @@ none outlives the program that started it unless `detached` was asked for. Calle
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pathlib
-import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 from riverwatch import errors
@@ -22,6 +20,7 @@ from riverwatch.lab.controlplane import (
     audit,
     binaries,
     certificates,
+    identities,
     kubeconfig,
     layout,
     options,
@@ -38,9 +37,6 @@ READY_S = 60.0
 GRACE_S = 8.0
 """How long the API server may take to send its last audit batches when it is stopped, in seconds."""
 
-TOKEN_LIFE_S = 3600
-"""Life of a service-account token made here, in seconds; what kubelets ask for."""
-
 ADMIN = "kubernetes-admin"
 """User name of the administrator, as installers name it."""
 
@@ -55,7 +51,7 @@ IDENTITIES = {
 """User and groups of the programs that are clients of the API server; the first two have roles of their own."""
 
 
-class ControlPlane:
+class ControlPlane(identities.Issuer):
     """One control plane; made by `start` or `load`.
 
     Parameters
@@ -72,14 +68,14 @@ class ControlPlane:
         self.paths = paths
         self._state = recorded
         self._guard = guard
-        self._authority = certificates.Authority(paths.certificates)
-        self._inputs = _inputs(paths, recorded, self._authority)
-        admin = self._authority.issue_client("admin", ADMIN, ("system:masters",))
-        kubeconfig.write(
-            paths.admin_kubeconfig, kubeconfig.with_certificate(self.url, self._authority.pair.certificate, admin)
-        )
-        self.api = rest.Api(recorded.ports.api_server, self._authority.pair.certificate, admin)
-        self._prober = self._authority.issue_client("prober", PROBER)
+        signer = certificates.Authority(paths.certificates)
+        url = f"https://127.0.0.1:{recorded.ports.api_server}"
+        admin = signer.issue_client("admin", ADMIN, ("system:masters",))
+        api = rest.Api(recorded.ports.api_server, signer.pair.certificate, admin)
+        super().__init__(url, signer=signer, api=api, kubeconfigs=paths.kubeconfigs)
+        kubeconfig.write(paths.admin_kubeconfig, kubeconfig.with_certificate(url, self.authority, admin))
+        self._inputs = _inputs(paths, recorded, signer)
+        self._prober = signer.issue_client("prober", PROBER)
 
     @classmethod
     def start(
@@ -123,7 +119,7 @@ class ControlPlane:
         guard = None if detached else processes.Guard()
         plane = cls(paths, recorded, guard)
         try:
-            audit.write_files(paths, chosen, plane._authority)
+            audit.write_files(paths, chosen, plane._signer)
             stages.write(paths.kwok_config, paths.container_log)
             plane._start_all()
         except BaseException:
@@ -153,16 +149,6 @@ class ControlPlane:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    @property
-    def url(self) -> str:
-        """Address of the API server."""
-        return f"https://127.0.0.1:{self._state.ports.api_server}"
-
-    @property
-    def authority(self) -> pathlib.Path:
-        """PEM file of the plane's CA."""
-        return self._authority.pair.certificate
 
     @property
     def admin_kubeconfig(self) -> pathlib.Path:
@@ -308,83 +294,6 @@ class ControlPlane:
         self.api.call("POST", "/api/v1/nodes", body)
         processes.wait_ready(self.started[versions.Component.KWOK], lambda: self._placeable(name), timeout_s=READY_S)
 
-    def client_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> pathlib.Path:
-        """Give a person, a node or any other user with a certificate.
-
-        Parameters
-        ----------
-        user
-            User name as the API server will see it, for example ``system:node:worker-1``.
-        groups
-            Group names, for example ``system:nodes``.
-        """
-        document = kubeconfig.with_certificate(self.url, self.authority, self.client_certificate(user, groups))
-        return kubeconfig.write(self.paths.kubeconfigs / f"{_stem(user, *groups)}.yaml", document)
-
-    def client_certificate(self, user: str, groups: Sequence[str] = ()) -> certificates.KeyPair:
-        """Give any user a certificate and its key, as files.
-
-        Parameters
-        ----------
-        user
-            User name.
-        groups
-            Group names.
-        """
-        return self._authority.issue_client(_stem(user, *groups), user, groups)
-
-    def service_account_token(
-        self, namespace: str, name: str, *, bound_pod: str | None = None, life_s: int = TOKEN_LIFE_S
-    ) -> str:
-        """Have a token made for a service account.
-
-        Parameters
-        ----------
-        namespace
-            Its namespace.
-        name
-            Its name.
-        bound_pod
-            Pod in the same namespace that the token names and ends with, as a mounted one does.
-        life_s
-            Life in seconds, 600 at least.
-
-        Raises
-        ------
-        ApiPermanentError
-            When the account or the pod does not exist.
-        """
-        spec: dict[str, object] = {"expirationSeconds": life_s}
-        if bound_pod is not None:
-            pod = self.api.call("GET", f"/api/v1/namespaces/{namespace}/pods/{bound_pod}")
-            uid = pod["metadata"]["uid"]
-            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", "name": bound_pod, "uid": uid}
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        return str(self.api.call("POST", path, body)["status"]["token"])
-
-    def service_account_kubeconfig(
-        self, namespace: str, name: str, *, bound_pod: str | None = None, life_s: int = TOKEN_LIFE_S
-    ) -> pathlib.Path:
-        """Give a service account with a token of its own; parameters and errors as `service_account_token`.
-
-        Parameters
-        ----------
-        namespace
-            Its namespace.
-        name
-            Its name.
-        bound_pod
-            Pod that the token is bound to.
-        life_s
-            Life in seconds.
-        """
-        token = self.service_account_token(namespace, name, bound_pod=bound_pod, life_s=life_s)
-        stem = _stem("system:serviceaccount", namespace, name, bound_pod or "")
-        return kubeconfig.write(
-            self.paths.kubeconfigs / f"{stem}.yaml", kubeconfig.with_token(self.url, self.authority, token)
-        )
-
     def _start_all(self) -> None:
         """Start the store and the API server, then, once it has its roles, all of its clients at once."""
         server = (versions.Component.ETCD, versions.Component.API_SERVER)
@@ -449,15 +358,3 @@ def _inputs(paths: layout.Layout, recorded: state.State, authority: certificates
         tokens=authority.token_key(),
         kubeconfigs=kubeconfigs,
     )
-
-
-def _stem(*parts: str) -> str:
-    """Make a file name from names with colons and slashes, without two names meeting in one file.
-
-    Examples
-    --------
-    >>> _stem("system:node:a")
-    'system-node-a-ddbd154c'
-    """
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
-    return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(part for part in parts if part))[:80] + f"-{digest}"

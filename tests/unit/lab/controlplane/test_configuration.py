@@ -18,6 +18,7 @@ from riverwatch.lab.controlplane import (
     arguments,
     audit,
     certificates,
+    identities,
     kubeconfig,
     layout,
     options,
@@ -110,7 +111,7 @@ def test_kubeconfig_holds_all_it_needs(authority, tmp_path):
     ],
 )
 def test_different_identities_never_share_a_file(first, second):
-    assert plane._stem(*first) != plane._stem(*second)
+    assert identities.stem_of(*first) != identities.stem_of(*second)
 
 
 def test_shipped_policy_is_copied_and_keeps_credentials_out(authority, tmp_path):
