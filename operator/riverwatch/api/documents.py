@@ -7,7 +7,6 @@ by `scoring.policy_files`.
 
 from __future__ import annotations
 
-import collections
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +25,10 @@ MAX_VALUES = 200_000
 _TIME_TAG = "tag:yaml.org,2002:timestamp"
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+
+_MAPPING_TAG = "tag:yaml.org,2002:map"
+
+_SEQUENCE_TAG = "tag:yaml.org,2002:seq"
 
 Path = tuple[str | int, ...]
 """A field's path in parts."""
@@ -109,6 +112,7 @@ def _documents(text: str, source: str) -> Iterator[Document]:
             if node is None:
                 continue
             builder = _Builder(loader, source)
+            builder.check(node)
             body = builder.build(node, ())
             if body is not None:
                 yield Document(source, number, node.start_mark.line + 1, body, builder.lines)
@@ -124,6 +128,28 @@ class _Builder:
         self._source = source
         self._left = MAX_VALUES
         self.lines: dict[Path, int] = {}
+
+    def check(self, root: yaml.Node) -> None:
+        """Refuse what no Kubernetes object holds: tags, keys that are no text, keys given twice."""
+        waiting, seen = [root], set()
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, yaml.CollectionNode) and node.tag not in (_MAPPING_TAG, _SEQUENCE_TAG):
+                raise self._error(node, f"the tag {node.tag} is not allowed")
+            if isinstance(node, yaml.SequenceNode):
+                waiting += node.value
+            elif isinstance(node, yaml.MappingNode):
+                names = set()
+                for key, value in node.value:
+                    if not isinstance(key, yaml.ScalarNode):
+                        raise self._error(key, "a key must be text")
+                    if key.value in names:
+                        raise self._error(key, f"{key.value!r} is given twice")
+                    names.add(key.value)
+                    waiting.append(value)
 
     def build(self, node: yaml.Node, path: Path) -> Any:
         """Return the value of a node."""
@@ -143,17 +169,12 @@ class _Builder:
             raise self._error(node, str(failure)) from None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        own = collections.Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         if any(key.tag == _MERGE_TAG for key, _ in node.value):
+            # Merged keys come first, so that what is written here wins over them.
             self._loader.flatten_mapping(node)
         body: dict[str, Any] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self._error(key, "a key must be text")
             name = str(key.value)
-            # Merged keys come first, and what is written here wins over them.
-            if own[name] > 1:
-                raise self._error(key, f"{name!r} is given twice")
             body[name] = self.build(value, (*path, name))
             self.lines[*path, name] = key.start_mark.line + 1
         return body
