@@ -24,8 +24,8 @@ from riverwatch.scoring import policy_match
 DEFAULT_ALERT_BUDGET_PER_DAY = 5.0
 """Detections a day that ordinary life may raise in the whole cluster when no policy says otherwise."""
 
-DEFAULT_LEARNING_S = 14 * 86_400.0
-"""Seconds that models learn before they judge: two weeks hold every weekday twice."""
+DEFAULT_LEARNING_S = 3 * 86_400.0
+"""Seconds that models learn before they judge: a day each to see, compare and calibrate; the budget does the rest."""
 
 DEFAULT_LEARNING_MIN_RECORDS = 0
 """Records that must have been learned beyond what each model asks for itself."""
@@ -278,4 +278,4 @@ class PolicySet:
 
 
 DEFAULT = PolicySet()
-"""The built-in policy: everything on, five alerts a day, two weeks of learning."""
+"""The built-in policy: everything on, five alerts a day, three days of learning."""
