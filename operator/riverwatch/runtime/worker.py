@@ -184,8 +184,9 @@ class Worker(Generic[P]):
         own = self._own
         if own is not None:
             kept = [one for one in records if not own.made(one)]
-            self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(records) - len(kept))
-            records = kept
+            if len(kept) < len(records):
+                self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(records) - len(kept))
+                records = kept
         found = self._processed(records, where=delivery.where) if records else ()
         if found:
             self.counts.detections += len(found)
