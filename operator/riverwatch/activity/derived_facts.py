@@ -49,6 +49,10 @@ class DerivedField(msgspec.Struct, frozen=True):
     compute: Callable[[Facts], Value]
 
 
+class _Unread:
+    """Marker: not parsed yet (None is a valid body)."""
+
+
 class Facts:
     """One activity with everything that can be worked out about it, lazily.
 
@@ -60,16 +64,17 @@ class Facts:
         User name of the person or account behind a controller's action, when known; empty otherwise.
     """
 
-    __slots__ = ("_annotations", "_documents", "_request", "_response", "activity", "author", "cache")
+    # Defaults of the class, so that making one costs three assignments; most records need nothing more.
+    _request: Json | type[_Unread] = _Unread
+    _response: Json | type[_Unread] = _Unread
+    _annotations: Json | type[_Unread] = _Unread
+    _documents: tuple[dict[str, Json], ...] | None = None
 
     def __init__(self, activity: record.Activity, *, author: str = "") -> None:
         self.activity = activity
         self.author = author
         self.cache: dict[str, Value] = {}
-        self._request: Json | type[_Unread] = _Unread
-        self._response: Json | type[_Unread] = _Unread
-        self._annotations: Json | type[_Unread] = _Unread
-        self._documents: tuple[dict[str, Json], ...] | None = None
+        """Derived values by name; names that start with # are notes of the modules that compute them."""
 
     @property
     def request_object(self) -> Json:
@@ -102,10 +107,6 @@ class Facts:
         if self._documents is None:
             self._documents = tuple(_documents(self))
         return self._documents
-
-
-class _Unread:
-    """Marker: not parsed yet (None is a valid body)."""
 
 
 def parse(raw: msgspec.Raw) -> Json:

@@ -102,13 +102,15 @@ def pod_specs(facts: df.Facts) -> list[dict[str, df.Json]]:
     return [spec for spec in found if isinstance(spec, dict)]
 
 
-def containers(facts: df.Facts) -> Iterator[dict[str, df.Json]]:
-    """Yield every container of every kind that the request writes."""
-    for spec in pod_specs(facts):
-        for key in CONTAINER_LISTS:
-            for item in df.as_list(spec.get(key)):
-                if isinstance(item, dict) and item.get("$patch") != "delete":
-                    yield item
+def containers(facts: df.Facts) -> list[dict[str, df.Json]]:
+    """Return every container of every kind that the request writes."""
+    return [
+        item
+        for spec in pod_specs(facts)
+        for key in CONTAINER_LISTS
+        for item in df.as_list(spec.get(key))
+        if isinstance(item, dict) and item.get("$patch") != "delete"
+    ]
 
 
 def _security(facts: df.Facts) -> Iterator[dict[str, df.Json]]:

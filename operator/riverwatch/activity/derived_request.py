@@ -130,10 +130,14 @@ def is_node(facts: df.Facts) -> bool:
     return facts.activity.principal.kind is identities.PrincipalKind.NODE and NODES_GROUP in groups(facts)
 
 
+def is_controller_name(username: str) -> bool:
+    """Return whether a user name is one of the control plane's own, by exact name."""
+    return username in CONTROLLER_MANAGER_ACCOUNTS or username in identities.CONTROL_PLANE_NAMES
+
+
 def is_controller(facts: df.Facts) -> bool:
     """Return whether a part of the control plane acts, by exact name."""
-    username = facts.activity.principal.username
-    return username in CONTROLLER_MANAGER_ACCOUNTS or username in identities.CONTROL_PLANE_NAMES
+    return is_controller_name(facts.activity.principal.username)
 
 
 def _control_plane(facts: df.Facts) -> df.Value:
@@ -189,9 +193,16 @@ def _is_documentation(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
     return any(address.version == network.version and address in network for network in _DOCUMENTATION)
 
 
+def from_public(addresses: list[str] | None) -> bool:
+    """Return whether any address in a record's chain is public; the first may be set by the client, the last is real."""
+    if not addresses:
+        return False
+    return is_public(addresses[0]) if len(addresses) == 1 else any(map(is_public, addresses))
+
+
 def _public(facts: df.Facts) -> df.Value:
     addresses = facts.activity.record.source_ips
-    return any(is_public(address) for address in addresses) if addresses else None
+    return from_public(addresses) if addresses else None
 
 
 def _system_namespace(facts: df.Facts) -> df.Value:

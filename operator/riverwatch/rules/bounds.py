@@ -12,13 +12,37 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from riverwatch.activity import derived_objects, derived_pod, identities
+from riverwatch.activity import derived_objects, derived_pod, derived_request, identities
 
 MAX_BOXES = 24
 """Boxes kept per rule before they are merged into one."""
 
 Code = Callable[[int], bool]
 """Whether a result code is inside."""
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What the index knows about a record; texts in lower case."""
+
+    verb: str
+    resource: str
+    subresource: str
+    code: int
+    kind: str
+    impersonated: bool
+    public: bool
+
+
+CONTROLLER = "controller"
+"""Class of the control plane's own names; the other classes are the kinds of identity in lower case."""
+
+CLASSES = frozenset({kind.value.lower() for kind in identities.PrincipalKind} | {CONTROLLER})
+"""All classes of identities."""
+
+
+def class_of(principal: identities.Principal) -> str:
+    """Return the class of an identity for the index."""
+    return CONTROLLER if derived_request.is_controller_name(principal.username) else principal.kind.value.lower()
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -29,17 +53,20 @@ class Box(msgspec.Struct, frozen=True):
     subresources: frozenset[str] | None = None
     codes: tuple[Code, ...] = ()
     kinds: frozenset[str] | None = None
+    """Classes of identities as `class_of` gives them."""
     impersonated: bool | None = None
+    public: bool | None = None
 
-    def holds(self, *, verb: str, resource: str, subresource: str, code: int, kind: str, impersonated: bool) -> bool:
-        """Return whether a record with these values may match."""
+    def holds(self, shape: Shape) -> bool:
+        """Return whether a record of this shape may match."""
         return (
-            (self.verbs is None or verb in self.verbs)
-            and (self.resources is None or resource in self.resources)
-            and (self.subresources is None or subresource in self.subresources)
-            and (self.kinds is None or kind in self.kinds)
-            and (self.impersonated is None or impersonated == self.impersonated)
-            and all(test(code) for test in self.codes)
+            (self.verbs is None or shape.verb in self.verbs)
+            and (self.resources is None or shape.resource in self.resources)
+            and (self.subresources is None or shape.subresource in self.subresources)
+            and (self.kinds is None or shape.kind in self.kinds)
+            and (self.impersonated is None or shape.impersonated == self.impersonated)
+            and (self.public is None or shape.public == self.public)
+            and all(test(shape.code) for test in self.codes)
         )
 
 
@@ -74,13 +101,19 @@ def of_texts(field: str, texts: Iterable[str]) -> Boxes:
             codes = frozenset(int(text) for text in values if text.isdigit())
             return (Box(codes=(codes.__contains__,)),)
         case "identity.kind":
-            return (Box(kinds=values),)
+            return (Box(kinds=values | {CONTROLLER}),)
         case "user.username":
             # Sigma compares without case, so a name in other letters, which is an ordinary user, may match too.
-            found = {identities.classify(text).kind.value.lower() for text in values}
+            found = {class_of(identities.classify(text)) for text in values}
             return (Box(kinds=frozenset(found | {"user"})),)
         case "request.anonymous" if values == {"true"}:
             return (Box(kinds=frozenset({"anonymous"})),)
+        case "identity.controller" if values == {"true"}:
+            return (Box(kinds=frozenset({CONTROLLER})),)
+        case "identity.controlPlane" if values == {"true"}:
+            return (Box(kinds=frozenset({CONTROLLER, "node"})),)
+        case "source.public" if values == {"true"}:
+            return (Box(public=True),)
         case "impersonatedUser.username":
             return (Box(impersonated=True),) if "" not in values else ANYTHING
         case _ if field in {name for name, _ in _CODE_FIELDS} and len(values) == 1:
@@ -88,6 +121,17 @@ def of_texts(field: str, texts: Iterable[str]) -> Boxes:
             return (Box(codes=(test,)),) if test else ANYTHING
         case _:
             return ANYTHING if "" in values else present(field)
+
+
+def of_texts_negated(field: str, texts: Iterable[str]) -> Boxes:
+    """Limit to the records for which a field may be none of these texts."""
+    values = frozenset(texts)
+    if values == {"true"}:
+        if field in ("identity.controlPlane", "identity.controller"):
+            return (Box(kinds=CLASSES - {CONTROLLER}),)
+        if field == "request.anonymous":
+            return (Box(kinds=CLASSES - {"anonymous"}),)
+    return ANYTHING
 
 
 _WRITES = frozenset({"create", "update", "patch"})
@@ -149,7 +193,7 @@ def intersection(parts: Iterable[Boxes]) -> Boxes:
 
 
 def _both(left: Box, right: Box) -> Box | None:
-    if None not in (left.impersonated, right.impersonated) and left.impersonated != right.impersonated:
+    if _clash(left.impersonated, right.impersonated) or _clash(left.public, right.public):
         return None
     verbs = _meet(left.verbs, right.verbs)
     resources = _meet(left.resources, right.resources)
@@ -164,7 +208,12 @@ def _both(left: Box, right: Box) -> Box | None:
         codes=tuple(dict.fromkeys((*left.codes, *right.codes))),
         kinds=kinds,
         impersonated=left.impersonated if right.impersonated is None else right.impersonated,
+        public=left.public if right.public is None else right.public,
     )
+
+
+def _clash(left: bool | None, right: bool | None) -> bool:  # noqa: FBT001 - two equal operands
+    return left is not None and right is not None and left != right
 
 
 def _meet(left: frozenset[str] | None, right: frozenset[str] | None) -> frozenset[str] | None:

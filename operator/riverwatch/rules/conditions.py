@@ -49,6 +49,8 @@ class Compiled(msgspec.Struct, frozen=True):
     """Full names of all fields the condition reads."""
     cost: int = _FREE_COST
     """Rough price of the test, so that cheap ones run first."""
+    negated: bounds.Boxes = bounds.ANYTHING
+    """Boxes of the opposite."""
 
 
 def compile_tree(node: object, *, where: str) -> Compiled:
@@ -82,7 +84,7 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
     if isinstance(node, sigma_conditions.ConditionNOT):
         inner = _node(node.args[0], where=where, depth=depth + 1)
         test = inner.test
-        return Compiled(lambda facts: not test(facts), bounds.ANYTHING, (), inner.fields, inner.cost)
+        return Compiled(lambda facts: not test(facts), inner.negated, (), inner.fields, inner.cost, inner.boxes)
     if isinstance(node, sigma_conditions.ConditionFieldEqualsValueExpression):
         return _field(node.field, node.value, where=where)
     if isinstance(node, sigma_conditions.ConditionValueExpression):
@@ -99,6 +101,7 @@ def _join(parts: list[Compiled], *, require_all: bool) -> Compiled:
         tuple(leaf for part in parts for leaf in part.leaves),
         frozenset().union(*(part.fields for part in parts)),
         max(part.cost for part in parts),
+        (bounds.union if require_all else bounds.intersection)(part.negated for part in parts),
     )
 
 
@@ -151,7 +154,11 @@ def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
             only = next(iter(wanted))
             return _leaf(full, get, lambda facts: get(facts).lower() == only, bounds.of_texts(full, texts))
         return _leaf(full, get, lambda facts: get(facts).lower() in wanted, bounds.of_texts(full, texts))
-    return _leaf(full, get, _over(get, matching.any_text(texts)), bounds.of_texts(full, texts))
+    boxes, negated = bounds.of_texts(full, texts), bounds.of_texts_negated(full, texts)
+    if full in derived.REGISTRY and derived.REGISTRY[full].type == "bool" and texts in (["true"], ["false"]):
+        wanted_flag = texts == ["true"]
+        return _leaf(full, get, lambda facts: get(facts) is wanted_flag, boxes, negated)
+    return _leaf(full, get, _over(get, matching.any_text(texts)), boxes, negated)
 
 
 def _decision(texts: list[str], *, where: str) -> Compiled:
@@ -193,9 +200,11 @@ def _field(name: str, value: sigma_types.SigmaType, *, where: str) -> Compiled:
     return _leaf(full, get, _over(get, matcher), limits)
 
 
-def _leaf(full: str, get: fields.Getter, test: Predicate, boxes: bounds.Boxes) -> Compiled:
+def _leaf(
+    full: str, get: fields.Getter, test: Predicate, boxes: bounds.Boxes, negated: bounds.Boxes = bounds.ANYTHING
+) -> Compiled:
     cost = _FREE_COST if full in fields.SCALARS else (_BODY_COST if fields.needed_level(full) != "Metadata" else 1)
-    return Compiled(test, boxes, (Leaf(full, get, test),), frozenset({full}), cost)
+    return Compiled(test, boxes, (Leaf(full, get, test),), frozenset({full}), cost, negated)
 
 
 def _over(get: fields.Getter, matcher: matching.Matcher) -> Predicate:

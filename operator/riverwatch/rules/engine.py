@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riverwatch import errors
-from riverwatch.activity import derived, record
-from riverwatch.rules import base, correlation, fields, loading, rule, summary
+from riverwatch.activity import derived, derived_request, identities, record
+from riverwatch.rules import base, bounds, correlation, fields, loading, rule, summary
 
 load_catalog = loading.load_catalog
 """The built-in rules; see `rules.loading`."""
@@ -26,6 +26,9 @@ MAX_FAULTS = 5
 
 MAX_CACHED_SHAPES = 4_096
 """Shapes of records whose candidates are remembered; a large cluster shows a few hundred."""
+
+MAX_CLASSES = 65_536
+"""User names whose class is remembered: several times the identities of the largest clusters supported."""
 
 MAX_SEEN = 8_192
 """Requests whose hits are remembered, so that a later stage of the same request is not counted again."""
@@ -69,27 +72,28 @@ class _Index:
             for resource in sorted(frozenset().union(*(box.resources or frozenset() for box in boxes))):
                 self._by_resource.setdefault(resource, []).append(entry)
 
-    def candidates(self, activity: record.Activity, shape: tuple[object, ...]) -> tuple[_Entry, ...]:
+    def candidates(self, activity: record.Activity, key: tuple[object, ...]) -> tuple[_Entry, ...]:
         """Find the rules that could match records of this shape, and remember them."""
-        values = {
-            "verb": activity.verb.lower(),
-            "resource": activity.resource.lower(),
-            "subresource": activity.subresource.lower(),
-            "code": activity.code,
-            "kind": activity.principal.kind.value.lower(),
-            "impersonated": activity.impersonated is not None,
-        }
-        possible = (*self._anywhere, *self._by_resource.get(str(values["resource"]), ()))
+        shape = bounds.Shape(
+            verb=activity.verb.lower(),
+            resource=activity.resource.lower(),
+            subresource=activity.subresource.lower(),
+            code=activity.code,
+            kind=bounds.class_of(activity.principal),
+            impersonated=activity.impersonated is not None,
+            public=derived_request.from_public(activity.record.source_ips),
+        )
+        possible = (*self._anywhere, *self._by_resource.get(shape.resource, ()))
         found = [
             entry
             for entry in possible
-            if entry.rule.condition and any(box.holds(**values) for box in entry.rule.condition.boxes)  # type: ignore[arg-type]  # the keys are those of Box.holds
+            if entry.rule.condition and any(box.holds(shape) for box in entry.rule.condition.boxes)
         ]
         found.sort(key=lambda entry: self._order[entry.key])
         if len(self.cache) >= MAX_CACHED_SHAPES:
             self.cache.clear()
-        self.cache[shape] = tuple(found)
-        return self.cache[shape]
+        self.cache[key] = tuple(found)
+        return self.cache[key]
 
 
 class RuleEngine:
@@ -106,6 +110,7 @@ class RuleEngine:
         self._user: dict[str, tuple[rule.Rule, ...]] = {}
         self._counters: dict[str, correlation.Counter] = {}
         self._fingerprints: dict[str, str] = {}
+        self._classes: dict[str, str] = {}
         self._faults: dict[str, int] = {}
         self._seen: OrderedDict[tuple[str, float, str], set[str]] = OrderedDict()
         self.disabled: dict[str, str] = {}
@@ -143,17 +148,22 @@ class RuleEngine:
             Hits in the order of the rules; the constant `NO_HITS` for most records.
         """
         index = self._index
-        shape = (
+        principal = activity.principal
+        kind = self._classes.get(principal.username)
+        if kind is None:
+            kind = self._classify(principal)
+        key = (
             activity.verb,
             activity.resource,
             activity.subresource,
             activity.code,
-            activity.principal.kind,
+            kind,
             activity.impersonated is None,
+            derived_request.from_public(activity.record.source_ips),
         )
-        entries = index.cache.get(shape)
+        entries = index.cache.get(key)
         if entries is None:
-            entries = index.candidates(activity, shape)
+            entries = index.candidates(activity, key)
         if not entries or activity.stage == "RequestReceived":
             return NO_HITS
         if facts is None:
@@ -170,6 +180,12 @@ class RuleEngine:
             except Exception as error:  # noqa: BLE001 - one faulty rule must not stop the others
                 self._fault(entry, error)
         return hits or NO_HITS
+
+    def _classify(self, principal: identities.Principal) -> str:
+        if len(self._classes) >= MAX_CLASSES:
+            self._classes.clear()
+        kind = self._classes[principal.username] = bounds.class_of(principal)
+        return kind
 
     def replace_user_rules(self, source_id: str, rules: Iterable[rule.Rule]) -> None:
         """Put the rules of one source (a `DetectionRule`) in force, in place of its earlier ones; none removes them.

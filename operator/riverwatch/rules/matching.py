@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -54,7 +55,7 @@ def compile_regex(pattern: str, *, where: str, field: str) -> Any:
     options.log_errors = False
     options.max_mem = MAX_REGEX_BYTES
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(pattern, options)  # type: ignore[no-untyped-call]  # re2 has no types
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
         raise errors.BadRuleError(
@@ -180,7 +181,7 @@ def _part(
 
 
 def _wildcard_regex(parts: list[str | sigma_types.SpecialChars], *, cased: bool, where: str, field: str) -> Matcher:
-    body = "".join(re2.escape(part) if isinstance(part, str) else _WILDCARD[part] for part in parts)
+    body = "".join(re.escape(part) if isinstance(part, str) else _WILDCARD[part] for part in parts)
     regex = compile_regex(f"(?s{'' if cased else 'i'})^{body}$", where=where, field=field)
     return lambda got: regex.search(text_of(got)) is not None
 
