@@ -124,6 +124,10 @@ class Worker(Generic[P]):
         """Run something with the pipeline, on its thread, before the next delivery."""
         self._queue.change(apply)
 
+    def change_once(self, name: str, apply: Callable[[P], None]) -> None:
+        """Run something with the pipeline, once for any number of calls with this name before it is run."""
+        self._queue.change_once(name, apply)
+
     def settle(self, *, within_s: float) -> bool:
         """Wait until all changes handed over before this call are applied; False when time ran out."""
         done = threading.Event()

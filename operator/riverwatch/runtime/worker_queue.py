@@ -50,6 +50,7 @@ class WorkQueue(Generic[P]):
         self._bounds = bounds
         self._deliveries: collections.deque[base.Delivery] = collections.deque()
         self._changes: collections.deque[Callable[[P], None]] = collections.deque()
+        self._named: set[str] = set()
         self._octets = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -72,6 +73,21 @@ class WorkQueue(Generic[P]):
         """Hand over a change of the pipeline; dropped once the queue is closed and empty."""
         with self._changed:
             self._changes.append(apply)
+            self._changed.notify()
+
+    def change_once(self, name: str, apply: Callable[[P], None]) -> None:
+        """Hand over a change unless one of the same name waits; it must read its input when it is applied."""
+        with self._changed:
+            if name in self._named:
+                return
+            self._named.add(name)
+
+            def named(owner: P) -> None:
+                with self._changed:
+                    self._named.discard(name)
+                apply(owner)
+
+            self._changes.append(named)
             self._changed.notify()
 
     def take(self, *, wait_s: float) -> Work[P]:
@@ -102,6 +118,11 @@ class WorkQueue(Generic[P]):
     def octets(self) -> int:
         """Bytes that wait."""
         return self._octets
+
+    def age_s(self, now_s: float) -> float:
+        """Return the seconds since the oldest delivery that waits arrived, 0 when none waits."""
+        with self._changed:
+            return max(0.0, now_s - self._deliveries[0].received_s) if self._deliveries else 0.0
 
     @property
     def fill(self) -> float:

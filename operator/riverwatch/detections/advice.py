@@ -1,0 +1,134 @@
+"""Stage 6 helper: what a responder should do next, and plain one-line summaries of activities.
+
+Recommendations name the exact command and are never run. Pure; called by `detections.fold` and `runtime.pipeline`.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from riverwatch import vocabulary
+from riverwatch.activity import identities, record
+from riverwatch.detections import finding
+from riverwatch.models import base
+from riverwatch.rules import base as rules_base
+
+MAX_RECOMMENDATIONS = 8
+"""Steps kept; more are not read."""
+
+MAX_SUMMARY_CHARS = 300
+"""Longest one-line summary."""
+
+MAX_WORD_CHARS = 120
+"""Longest name inside a summary."""
+
+
+def printable(text: str, limit: int = MAX_WORD_CHARS) -> str:
+    """Return text that is safe to show: no control characters, cut at `limit` characters.
+
+    Examples
+    --------
+    >>> printable("web\\x1b[31m\\nroot")
+    'web?[31m?root'
+    """
+    cut = text if len(text) <= limit else text[: limit - 3] + "..."
+    return "".join(char if char.isprintable() else "?" for char in cut)
+
+
+def summary(activity: record.Activity) -> str:
+    """Say in one line who did what to which object from where, with what result."""
+    who = activity.principal.label
+    if activity.impersonated:
+        who += f" as {activity.impersonated.label}"
+    if activity.resource:
+        place = f"{activity.namespace}/" if activity.namespace else ""
+        target = f" {place}{activity.name}" if place or activity.name else " cluster-wide"
+        what = f"{activity.verb} {activity.resource_path}{target}"
+    else:
+        what = f"{activity.verb} {activity.request_uri}"
+    result = f" -> {activity.code}" if activity.code else ""
+    source = f" from {activity.source_ip}" if activity.source_ip else ""
+    agent = f" with {printable(activity.user_agent, 60)}" if activity.user_agent else ""
+    return printable(f"{printable(who)} {printable(what, 160)}{result}{source}{agent}", MAX_SUMMARY_CHARS)
+
+
+def use_case(parts: list[base.Surprise]) -> vocabulary.UseCase:
+    """Return what an anomaly is about, from its strongest parts."""
+    top = parts[:4]
+    text = " ".join(part.observed for part in top)
+    if any(part.feature in {"network", "agent", "credential"} for part in top):
+        return vocabulary.UseCase.CREDENTIAL_MISUSE
+    if "secrets" in text:
+        return vocabulary.UseCase.SECRET_ACCESS
+    if "rolebinding" in text or "clusterrole" in text or " roles" in text or "serviceaccounts/token" in text:
+        return vocabulary.UseCase.PRIVILEGE_ESCALATION
+    if any(word in text for word in ("pods/exec", "pods/attach", "create pods", "create jobs", "create deployments")):
+        return vocabulary.UseCase.EXECUTION
+    if "delete" in text:
+        return vocabulary.UseCase.IMPACT
+    if any(part.feature == "outcome" for part in top) or "reviews" in text:
+        return vocabulary.UseCase.DISCOVERY
+    if any(part.feature in {"namespace", "scope"} for part in top):
+        return vocabulary.UseCase.LATERAL_MOVEMENT
+    return vocabulary.UseCase.CREDENTIAL_MISUSE
+
+
+_TECHNIQUES = {
+    vocabulary.UseCase.CREDENTIAL_MISUSE: vocabulary.Technique("T1078", "Valid Accounts", "Initial Access"),
+    vocabulary.UseCase.SECRET_ACCESS: vocabulary.Technique(
+        "T1552.007", "Unsecured Credentials: Container API", "Credential Access"
+    ),
+    vocabulary.UseCase.PRIVILEGE_ESCALATION: vocabulary.Technique(
+        "T1098.006", "Account Manipulation: Additional Container Cluster Roles", "Privilege Escalation"
+    ),
+    vocabulary.UseCase.EXECUTION: vocabulary.Technique("T1609", "Container Administration Command", "Execution"),
+    vocabulary.UseCase.IMPACT: vocabulary.Technique("T1485", "Data Destruction", "Impact"),
+    vocabulary.UseCase.DISCOVERY: vocabulary.Technique("T1613", "Container and Resource Discovery", "Discovery"),
+    vocabulary.UseCase.LATERAL_MOVEMENT: vocabulary.Technique(
+        "T1550.001", "Use Alternate Authentication Material: Application Access Token", "Lateral Movement"
+    ),
+}
+
+
+def techniques(parts: list[base.Surprise]) -> list[vocabulary.Technique]:
+    """Return the ATT&CK technique that an anomaly most likely belongs to."""
+    found = _TECHNIQUES.get(use_case(parts))
+    return [found] if found else []
+
+
+def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], found: finding.Detection) -> list[str]:
+    """Return the next steps, the rules' own first."""
+    words = {
+        "namespace": shlex.quote(activity.namespace or "default"),
+        "name": shlex.quote(activity.name or "NAME"),
+        "actor": shlex.quote(activity.principal.username),
+    }
+    steps = [_filled(step, words) for hit in hits for step in hit.card.recommendations]
+    principal = activity.principal
+    if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
+        namespace = shlex.quote(principal.namespace)
+        account = shlex.quote(principal.name)
+        steps.append(
+            f"See who runs as it: kubectl -n {namespace} get pods --field-selector spec.serviceAccountName={account} -o wide"
+        )
+        steps.append(f"See what it may do: kubectl auth can-i --list --as={words['actor']} -n {namespace}")
+        if activity.token_pod:
+            steps.append(
+                "If the token was stolen, deleting its pod ends it: "
+                f"kubectl -n {namespace} delete pod {shlex.quote(activity.token_pod)}"
+            )
+    elif principal.kind is identities.PrincipalKind.USER:
+        steps.append(f"Ask {printable(principal.name)} whether it was them, from {activity.source_ip or 'there'}.")
+        steps.append(f"See what the identity may do: kubectl auth can-i --list --as={words['actor']}")
+    home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
+    steps.append(
+        f"Say what it was: kubectl {home}patch rwtd {found.name} --type merge "
+        """-p '{"spec":{"triage":{"verdict":"Expected","reason":"WHY"}}}'"""
+    )
+    return list(dict.fromkeys(steps))[:MAX_RECOMMENDATIONS]
+
+
+def _filled(step: str, words: dict[str, str]) -> str:
+    for name, value in words.items():
+        step = step.replace("{" + name + "}", value)
+    return step

@@ -1,0 +1,168 @@
+"""Stages 2 to 6 in one page: audit records in, detections out. Read this first.
+
+``AuditRecord -> Activity -> FeatureVector -> RuleHit*, Surprise* -> Verdict -> Detection``. Pure: opens nothing, sleeps never,
+reads time only from records; the same records in the same order give the same detections wherever they come from. Scores
+first, learns afterwards, and never learns from what it just flagged. One thread at a time; `runtime.worker` and `replay` call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from riverwatch import errors
+from riverwatch.activity import dedupe, identities, normalise, record
+from riverwatch.detections import advice, finding, fold
+from riverwatch.features import inventory, vector
+from riverwatch.models import bank, credential
+from riverwatch.rules import base as rules_base
+from riverwatch.rules import engine
+from riverwatch.scoring import judge, policy
+from riverwatch.scoring import learning as learning_phase
+from riverwatch.sources import base as sources_base
+
+ORDINARY_SKIPS = frozenset({sources_base.SkipReason.STAGE_RECEIVED})
+"""Reasons that every healthy stream has; counted, but not worth a place among the last skips."""
+
+
+class Pipeline:
+    """Everything that is known about one cluster, and the one way through it.
+
+    Parameters
+    ----------
+    rules
+        The rule engine.
+    policies
+        Policies in force.
+    learn_until_s
+        Record time (epoch seconds) before which nothing is raised and everything is learned, and after which the models count as
+        warm; None leaves it to the policies' learning periods.
+    own_usernames
+        User names of riverwatch itself; their requests are counted and passed over.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: engine.RuleEngine,
+        policies: policy.PolicySet = policy.DEFAULT,
+        learn_until_s: float | None = None,
+        own_usernames: frozenset[str] = frozenset(),
+    ) -> None:
+        self.rules = rules
+        self.policies = policies
+        self.own_usernames = own_usernames
+        self.inventory = inventory.Inventory()
+        self.models = bank.Bank()
+        self.judge = judge.Judge()
+        self.folder = fold.Folder()
+        self.learning = learning_phase.Learning(learn_until_s)
+        self.used = 0
+        """Records judged."""
+        self._dedupe = dedupe.Dedupe()
+        self._routine = learning_phase.Routine()
+
+    def process(
+        self, records: Iterable[record.AuditRecord], *, tally: sources_base.Tally, where: str = ""
+    ) -> list[finding.Detection]:
+        """Judge records in order.
+
+        Parameters
+        ----------
+        records
+            Records as a source decoded them, already counted as read in `tally`.
+        tally
+            Takes the skips.
+        where
+            File and line, or delivery, of the first record.
+
+        Returns
+        -------
+        list
+            The detections that are new or have grown, each once, in order.
+        """
+        changed: dict[str, finding.Detection] = {}
+        for place, source in enumerate(records):
+            try:
+                activity = normalise.from_audit(source)
+            except errors.MalformedRecordError as error:
+                reason = sources_base.SkipReason(error.reason)
+                if reason in ORDINARY_SKIPS:
+                    tally.count_only(reason, 1)
+                else:
+                    tally.skip(reason, where=f"{where} (record {place + 1} from there)", detail=error.detail)
+                continue
+            if self._dedupe.seen(activity.audit_id, source.request_received_timestamp or source.stage_timestamp or ""):
+                tally.count_only(sources_base.SkipReason.DUPLICATE, 1)
+            elif activity.principal.username in self.own_usernames:
+                tally.count_only(sources_base.SkipReason.OWN_IDENTITY, 1)
+            else:
+                detection = self.step(activity, tally)
+                if detection is not None:
+                    changed[detection.uid] = detection
+        return list(changed.values())
+
+    def step(self, activity: record.Activity, tally: sources_base.Tally) -> finding.Detection | None:
+        """Judge one activity, then learn it; return the detection that it opened or fed."""
+        rules = self.policies.effective(activity.principal.namespace or activity.namespace)
+        if not (rules.mode.rules_judge or rules.mode.models_learn):
+            tally.count_only(sources_base.SkipReason.DISABLED, 1)
+            return None
+        self.used += 1
+        self.learning.advance(activity.time_s)
+        for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
+            self.models.learn(held.measured, held.use)
+        hits = self.rules.match(activity) if rules.mode.rules_judge else engine.NO_HITS
+        if not hits and self._routine.known(activity):
+            self.models.records += 1
+            return None
+        return self._consider(activity, hits, rules)
+
+    def _consider(
+        self, activity: record.Activity, hits: Sequence[rules_base.RuleHit], rules: policy.EffectivePolicy
+    ) -> finding.Detection | None:
+        measured = vector.measure(
+            activity,
+            rules="+".join(sorted(hit.card.id for hit in hits if hit.card.raises)),
+            own_pod=self.inventory.own_pod(activity.principal, activity.source_ip),
+            siblings=self.inventory.siblings(activity.principal),
+        )
+        use = self._credential_use(activity)
+        parts = self.models.opinion(measured, use) if rules.mode.models_learn else []
+        verdict = None
+        if hits or parts:
+            question = judge.Question(
+                activity=activity,
+                measured=measured,
+                use=use,
+                hits=hits,
+                parts=parts,
+                warm=self.learning.warm(rules, records=self.models.records),
+                muted=self.learning.muted,
+                policy=rules,
+                summary=advice.summary(activity),
+            )
+            verdict = self.judge.decide(question)
+        if rules.mode.models_learn and (verdict is None or not verdict.hold):
+            self.models.learn(measured, use)
+            self._routine.remember(activity)
+        if verdict is None or not verdict.raised:
+            return None
+        return self.folder.fold(activity, verdict, policy_refs=rules.refs)
+
+    def _credential_use(self, activity: record.Activity) -> credential.Use | None:
+        if not activity.credential_id or not activity.source_ip:
+            return None
+        principal = activity.principal
+        if principal.kind is identities.PrincipalKind.NODE:
+            return credential.Use(activity.credential_id, "certificate", principal.name, activity.source_ip)
+        if not activity.token_pod:
+            return None
+        own = self.inventory.pod_addresses(principal.namespace, activity.token_pod)
+        return credential.Use(
+            activity.credential_id,
+            "token",
+            f"pod {principal.namespace}/{activity.token_pod}",
+            activity.source_ip,
+            own_address=own[0] if own and activity.source_ip not in own else "",
+            owner_gone=self.inventory.ended(principal.namespace, activity.token_pod),
+        )

@@ -1,0 +1,73 @@
+"""Stage 5c, budget: keeps what ordinary life raises within the alerts a day that a policy allows.
+
+Two parts. The threshold: the strangeness that ordinary life reaches less often than `QUIET_SHARE` of the budget, from the
+calibrated tail. The cap: when the budget of the last 24 hours is spent, a weak candidate must beat the weakest one raised in
+that time. Strong findings, and rule hits of severity High or Critical, are never shed. Time comes from records.
+"""
+
+from __future__ import annotations
+
+import collections
+
+import msgspec
+
+from riverwatch.scoring import calibrate
+
+QUIET_SHARE = 0.04
+"""Share of the budget that anomalies of ordinary life may use: 5 a day become one in five days. The rest is headroom for
+life that changes, so that the stated budget holds on bad days, too."""
+
+FLOOR_NATS = 9.0
+"""Least evidence that is ever raised: a chance of about 1 in 8,000 for the whole case."""
+
+STRONG_FACTOR = 1.5
+"""Evidence beyond this multiple of the threshold is strong and is not shed."""
+
+DAY_S = 86_400.0
+"""Seconds."""
+
+MAX_SHED = 50
+"""Shed candidates remembered, newest last."""
+
+
+class Shed(msgspec.Struct, frozen=True):
+    """A candidate that was not raised for want of budget."""
+
+    time_s: float
+    actor: str
+    nats: float
+    summary: str
+
+
+class Budget:
+    """Budgets of all policies: what was raised in the last 24 hours, what was shed."""
+
+    def __init__(self) -> None:
+        self._raised: dict[str, collections.deque[tuple[float, float]]] = {}
+        self.shed: collections.deque[Shed] = collections.deque(maxlen=MAX_SHED)
+        self.shed_total = 0
+
+    @staticmethod
+    def threshold(tail: calibrate.Tail, per_day: float) -> float:
+        """Return the evidence, in nats, that a case needs under a budget of `per_day` alerts."""
+        return max(FLOOR_NATS, tail.nats_at(max(per_day, 0.01) * QUIET_SHARE))
+
+    def admits(self, ref: str, *, nats: float, per_day: float, time_s: float) -> bool:
+        """Tell whether a weak candidate fits what is left of the last 24 hours."""
+        recent = self._recent(ref, time_s)
+        return len(recent) < per_day or nats > min(strength for _, strength in recent)
+
+    def spend(self, ref: str, *, nats: float, time_s: float) -> None:
+        """Count a detection that was raised."""
+        self._recent(ref, time_s).append((time_s, nats))
+
+    def drop(self, candidate: Shed) -> None:
+        """Count a candidate that was shed."""
+        self.shed_total += 1
+        self.shed.append(candidate)
+
+    def _recent(self, ref: str, time_s: float) -> collections.deque[tuple[float, float]]:
+        recent = self._raised.setdefault(ref, collections.deque(maxlen=10_000))
+        while recent and recent[0][0] < time_s - DAY_S:
+            recent.popleft()
+        return recent

@@ -1,0 +1,145 @@
+"""Stage 5a, calibrate: evidence in nats -> how many ordinary cases a day are at least this strange.
+
+Ordinary life fills the tail of closed cases; an exponential is fitted to the upper part of that tail (peaks over a threshold,
+Pickands 1975, with shape 0), so that a rate rarer than anything seen yet can be named. The scale comes from the median of the
+excesses, which a few attacks among the cases cannot move. Old cases are dropped: the fit covers at least the younger half of
+what was seen, and at most four weeks. Owned by `scoring.judge`; pure, time comes from records.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import statistics
+
+import msgspec
+
+KEEP = 256
+"""Strongest cases kept per epoch; more than ten a day over a fortnight."""
+
+TAIL = 40
+"""Strongest cases that the fit uses: large enough for a stable median, small enough to be a tail."""
+
+TAIL_SHARE = 0.25
+"""At most this share of all cases counts as tail."""
+
+MIN_TAIL = 8
+"""Fewer cases than this are no tail; the prior below is used."""
+
+PRIOR_LEVEL_NATS = 6.0
+"""Where the tail is assumed to start before enough cases were seen: about 1 in 400."""
+
+PRIOR_SCALE_NATS = 2.0
+"""Scale of the tail assumed before enough cases were seen (measured on recorded benign life: 1.2 to 2.6)."""
+
+SECONDS_PER_DAY = 86_400.0
+"""Seconds."""
+
+MIN_EPOCH_S = 10.0
+"""Shortest epoch, seconds."""
+
+MAX_EPOCH_S = 14 * SECONDS_PER_DAY
+"""Longest epoch; two are in use at a time."""
+
+
+class Epoch(msgspec.Struct):
+    """Cases of one stretch of time."""
+
+    start_s: float
+    count: int = 0
+    top: list[float] = []
+    """Strongest cases, ascending, at most `KEEP`."""
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """A fitted tail: ``rate(e) = rate_at_level * exp(-(e - level) / scale)`` cases a day."""
+
+    level: float
+    scale: float
+    rate_at_level: float
+
+    def rate_per_day(self, nats: float) -> float:
+        """Return the expected number of ordinary cases a day that are at least this strange."""
+        return self.rate_at_level * math.exp(-(nats - self.level) / self.scale)
+
+    def nats_at(self, rate_per_day: float) -> float:
+        """Return the strangeness that ordinary life reaches at this rate."""
+        return self.level + self.scale * math.log(max(self.rate_at_level, 1e-12) / rate_per_day)
+
+
+class Calibrator:
+    """Tail of closed cases of one cluster.
+
+    Examples
+    --------
+    >>> calibrator = Calibrator()
+    >>> for hour in range(240):
+    ...     calibrator.add(float(hour % 12), time_s=hour * 3600.0)
+    >>> tail = calibrator.tail()
+    >>> tail.nats_at(0.2) > tail.nats_at(5.0) > 8.0
+    True
+    """
+
+    def __init__(self) -> None:
+        self._epochs: list[Epoch] = []
+        self._born_s: float | None = None
+        self._now_s = 0.0
+        self._fit: Tail | None = None
+
+    def advance(self, time_s: float) -> None:
+        """Tell the calibrator the record time; begins a new epoch when the seen time has doubled."""
+        if self._born_s is None:
+            self._born_s = time_s
+            self._epochs = [Epoch(time_s)]
+        self._now_s = max(self._now_s, time_s)
+        current = self._epochs[-1]
+        if self._now_s - current.start_s >= min(max(current.start_s - self._born_s, MIN_EPOCH_S), MAX_EPOCH_S):
+            self._epochs = [current, Epoch(self._now_s)]
+            self._fit = None
+
+    def add(self, nats: float, *, time_s: float) -> None:
+        """Count one closed case."""
+        self.advance(time_s)
+        epoch = self._epochs[-1]
+        epoch.count += 1
+        bisect.insort(epoch.top, nats)
+        if len(epoch.top) > KEEP:
+            del epoch.top[0]
+        self._fit = None
+
+    @property
+    def cases(self) -> int:
+        """Cases that the fit covers."""
+        return sum(epoch.count for epoch in self._epochs)
+
+    @property
+    def days(self) -> float:
+        """Days that the fit covers; anything shorter than one day counts as one."""
+        if not self._epochs:
+            return 1.0
+        return max((self._now_s - self._epochs[0].start_s) / SECONDS_PER_DAY, 1.0)
+
+    def tail(self) -> Tail:
+        """Return the fitted tail."""
+        if self._fit is None:
+            self._fit = self._fitted()
+        return self._fit
+
+    def _fitted(self) -> Tail:
+        top = sorted((nats for epoch in self._epochs for nats in epoch.top), reverse=True)
+        size = min(TAIL, int(self.cases * TAIL_SHARE))
+        if size < MIN_TAIL:
+            return Tail(PRIOR_LEVEL_NATS, PRIOR_SCALE_NATS, max(self.cases, 1) / self.days)
+        level = top[size - 1]
+        scale = statistics.median(nats - level for nats in top[:size]) / math.log(2.0)
+        return Tail(level, max(scale, PRIOR_SCALE_NATS / 4), size / self.days)
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint."""
+        return [self._born_s, self._now_s, [msgspec.to_builtins(epoch) for epoch in self._epochs]]
+
+    def load(self, data: list[object]) -> None:
+        """Take over what `dump` returned."""
+        self._born_s, self._now_s, epochs = data  # type: ignore[assignment]
+        self._epochs = [msgspec.convert(epoch, Epoch) for epoch in epochs]  # type: ignore[attr-defined]
+        self._fit = None

@@ -1,0 +1,171 @@
+"""Stage 5d, explain: a case -> reasons, a counterfactual and a title, in words that need no statistics.
+
+Each reason says what was seen, against what it was compared, and how rare that is. Pure; called by `detections.fold` when a
+detection opens or grows.
+"""
+
+from __future__ import annotations
+
+from riverwatch import vocabulary
+from riverwatch.detections import finding
+from riverwatch.features import catalog
+from riverwatch.models import base
+from riverwatch.rules import base as rules_base
+
+MAX_REASONS = 8
+"""Reasons kept in one explanation; the rest is counted in evidence."""
+
+HOUR_S = 3_600.0
+"""Seconds."""
+
+DAY_S = 86_400.0
+"""Seconds."""
+
+_FREQUENCY_BY_REACH = {
+    "cluster": vocabulary.Frequency.UNSEEN,
+    "namespace": vocabulary.Frequency.RARE,
+    "siblings": vocabulary.Frequency.RARE,
+}
+
+_GROUP_WORDS = {
+    "siblings": "none of its {siblings} sibling identities",
+    "namespace": "nobody in its namespace",
+    "cluster": "nobody in the cluster",
+}
+
+
+def span(seconds: float) -> str:
+    """Write a length of time as people say it.
+
+    Examples
+    --------
+    >>> span(90), span(7200), span(1.3e6)
+    ('2 minutes', '2 hours', '15 days')
+    """
+    if seconds < 2 * HOUR_S:
+        return f"{max(1, round(seconds / 60))} minutes"
+    return f"{round(seconds / HOUR_S)} hours" if seconds < 2 * DAY_S else f"{round(seconds / DAY_S)} days"
+
+
+def frequency(part: base.Surprise) -> vocabulary.Frequency:
+    """Return the frequency class of an observation: how far around the identity nobody showed it."""
+    for group in ("cluster", "namespace", "siblings"):
+        if group in part.unseen_in:
+            return _FREQUENCY_BY_REACH[group]
+    return vocabulary.Frequency.INFREQUENT
+
+
+def reasons(
+    parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, share_of_rules: float
+) -> list[finding.Reason]:
+    """Return the reasons of a case, rules first, then what was new, strongest first.
+
+    Parameters
+    ----------
+    parts
+        Surprises of the case.
+    hits
+        Rule hits of the case.
+    share_of_rules
+        0..1. Part of the evidence that rules brought.
+    """
+    told: list[finding.Reason] = []
+    for hit in {hit.card.id: hit for hit in hits}.values():
+        matched = "; ".join(f"{name}={value}" for name, value in hit.matched) or hit.summary
+        told.append(
+            finding.Reason(
+                feature=f"rule:{hit.card.id}",
+                observed=matched,
+                expected="not in ordinary operation",
+                frequency=vocabulary.Frequency.RARE,
+                contribution=round(share_of_rules / max(1, len(hits)), 3),
+                text=f"{hit.card.title}: {hit.summary}",
+            )
+        )
+    total = sum(part.nats for part in parts) or 1.0
+    told.extend(_reason(part, (1.0 - share_of_rules) * part.nats / total) for part in parts)
+    return told[:MAX_REASONS]
+
+
+def _reason(part: base.Surprise, contribution: float) -> finding.Reason:
+    expected = ", ".join(value for value, _ in part.usual) or "nothing of the kind"
+    return finding.Reason(
+        feature=part.feature,
+        observed=part.observed,
+        expected=expected,
+        frequency=frequency(part),
+        contribution=round(contribution, 3),
+        text=sentence(part),
+    )
+
+
+def sentence(part: base.Surprise) -> str:
+    """Return one sentence about a surprise: what, against what, how often, and what was usual."""
+    if part.feature == "credential":
+        return _credential_sentence(part)
+    wording = next((card.wording for card in catalog.ATTRIBUTES if card.name == part.feature), part.feature)
+    start = f"{wording[0].upper()}{wording[1:]} {part.observed!r} is new"
+    if not part.usual:
+        return f"{start}: this identity never showed {wording} before{_others(part)}."
+    usual = ", ".join(f"{value!r} ({count}x)" for value, count in part.usual)
+    return f"{start}: in {span(part.age_s)} and {part.bursts} bursts of activity it was {usual}{_others(part)}."
+
+
+def _credential_sentence(part: base.Surprise) -> str:
+    usual = ", ".join(value for value, _ in part.usual)
+    text = f"One and the same credential was used from {part.observed}"
+    if usual:
+        text += f", and it belongs to {usual}"
+    if "ended owner" in part.unseen_in:
+        text += "; its owner had already ended"
+    return text + ". A bound credential has one place; two places mean that it was copied."
+
+
+def _others(part: base.Surprise) -> str:
+    groups = [
+        _GROUP_WORDS[name].format(siblings=part.siblings)
+        for name in part.unseen_in
+        if name in _GROUP_WORDS and not (name == "siblings" and part.siblings < 2)
+    ]
+    return f"; {' and '.join(groups)} ever showed it" if groups else ""
+
+
+def counterfactual(parts: list[base.Surprise], *, nats: float, threshold: float, by_rule: bool) -> str:
+    """Say the smallest change that would have stayed below the threshold.
+
+    Takes away surprises, strongest first, until what is left is ordinary; each is replaced by what was usual.
+    """
+    if by_rule and not parts:
+        return "None: the rule holds whatever the habits are; an exception with a reason would silence it."
+    left, swaps = nats, []
+    for part in parts:
+        if left < threshold:
+            break
+        left -= part.nats
+        usual = part.usual[0][0] if part.usual else "nothing"
+        swaps.append(f"{part.feature} {usual!r} instead of {part.observed!r}")
+    if not swaps:
+        return "The case was weak; any one of these fewer would have been ordinary."
+    text = "It would have been ordinary with " + " and ".join(swaps[:3]) + "."
+    return text + (" The rule would have hit all the same." if by_rule else "")
+
+
+def title(actor: str, parts: list[base.Surprise], hits: list[rules_base.RuleHit]) -> str:
+    """Return one line that says who and what, at most 120 characters."""
+    if hits:
+        best = max(hits, key=lambda hit: hit.card.severity.rank)
+        text = f"{best.card.title} by {actor}"
+    else:
+        features = {part.feature for part in parts[:4]}
+        where = features & {"network", "agent", "credential"}
+        what = features & {"action", "scope", "object", "outcome", "namespace"}
+        if where and what:
+            text = f"Credential of {actor} used from elsewhere for something new"
+        elif where:
+            text = f"Credential of {actor} used from elsewhere"
+        elif what:
+            observed = next(part.observed for part in parts if part.feature in what)
+            text = f"{actor} did something new: {observed}"
+        else:
+            text = f"{actor} behaved unlike itself"
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,226 @@
+"""Stage 5, decide: rule hits and surprises about one activity -> `Verdict`.
+
+Order of thought: exceptions and policy first, then the case that the activity belongs to, then rules that are never shed, then
+evidence against the calibrated threshold, then the budget. Pure: time comes from the activity; all state is in the case book,
+the calibrator and the budget, which the judge owns. Called once per activity that has a hit or something new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from riverwatch import vocabulary
+from riverwatch.activity import record
+from riverwatch.detections import finding
+from riverwatch.features import vector
+from riverwatch.models import base as models_base
+from riverwatch.models import credential
+from riverwatch.rules import base as rules_base
+from riverwatch.scoring import budget, calibrate, cases, policy, sensitivity
+
+RULE_NATS = {
+    vocabulary.Severity.CRITICAL: 14.0,
+    vocabulary.Severity.HIGH: 10.0,
+    vocabulary.Severity.MEDIUM: 5.0,
+    vocabulary.Severity.LOW: 2.0,
+    vocabulary.Severity.INFO: 0.0,
+}
+"""Evidence that a rule hit adds to its case, nats; tuned on recorded benign life so that Medium needs some novelty beside it."""
+
+HOLD_SHARE = 0.5
+"""A record that alone reaches this share of the threshold is not learned before its case has ended quietly."""
+
+SWEEP_SHARE = 0.1
+"""Time between two sweeps for ended cases, as a share of the time after which a case ends."""
+
+PLACE_FEATURES = frozenset({"network", "agent", "credential"})
+"""Where a credential is used from: while that is strange, every further record is evidence, even of a known action."""
+
+
+class Question(msgspec.Struct):
+    """Everything that is known about one activity when it is judged."""
+
+    activity: record.Activity
+    measured: vector.FeatureVector
+    use: credential.Use | None
+    hits: Sequence[rules_base.RuleHit]
+    parts: list[models_base.Surprise]
+    warm: bool
+    """Whether the models of this identity may raise."""
+    muted: bool
+    """Whether nothing may be raised, because the record lies before the end of learning that the user named."""
+    policy: policy.EffectivePolicy
+    summary: str
+
+
+class Verdict(msgspec.Struct):
+    """What was decided about one activity."""
+
+    raised: bool
+    """Whether it opens or feeds a detection."""
+    hold: bool
+    """Whether it must not be learned now."""
+    severity: vocabulary.Severity
+    nats: float
+    """Evidence of the whole case, rules included."""
+    threshold: float
+    kind: vocabulary.DetectionKind
+    hits: list[rules_base.RuleHit]
+    """Rule hits that policies leave."""
+    case: cases.Case
+
+
+class Judge:
+    """Takes the decisions of one cluster."""
+
+    def __init__(self) -> None:
+        self.cases = cases.CaseBook()
+        self.calibrator = calibrate.Calibrator()
+        self.budget = budget.Budget()
+        self._next_sweep_s = 0.0
+
+    def sweep(self, now_s: float, *, age_s: float) -> list[cases.Held]:
+        """Close cases that have ended by record time `now_s`; return what may be learned after all.
+
+        Parameters
+        ----------
+        now_s
+            Epoch seconds of the latest record.
+        age_s
+            Seconds since the first record.
+        """
+        if now_s < self._next_sweep_s:
+            return []
+        self._next_sweep_s = now_s + SWEEP_SHARE * cases.idle_s(age_s)
+        self.calibrator.advance(now_s)
+        learnable: list[cases.Held] = []
+        for case in self.cases.close_until(now_s, age_s=age_s):
+            # A case raised by a rule or with strong evidence is an attack until somebody says otherwise and must not move the
+            # tail; weak anomalies count, so that false alarms that keep coming lift the threshold.
+            if not case.raised or case.nats < case.cap:
+                self.calibrator.add(case.nats, time_s=now_s)
+            if not case.raised:
+                learnable.extend(case.held)
+        return learnable
+
+    def threshold(self, rules: policy.EffectivePolicy) -> float:
+        """Return the evidence in nats that a case needs under a policy."""
+        return self.budget.threshold(self.calibrator.tail(), rules.alert_budget_per_day)
+
+    def decide(self, question: Question) -> Verdict | None:
+        """Decide about one activity; None when there is nothing to say."""
+        hits = [hit for hit in question.hits if _allowed(hit.card.id, question)]
+        parts = [part for part in question.parts if _allowed(part.model, question)] if question.parts else []
+        if not question.policy.mode.models_judge:
+            parts = []
+        loud = [hit for hit in hits if hit.card.raises] if question.policy.mode.rules_judge else []
+        if not loud and not parts:
+            return None
+        activity = question.activity
+        case = self.cases.touch(case_key(activity), activity.time_s)
+        strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
+        if strength > 0.0 or loud:
+            case.evidence.append(
+                finding.Evidence(activity.audit_id, activity.time_s, question.summary, models_base.to_score(strength))
+            )
+            del case.evidence[cases.MAX_EVIDENCE :]
+        threshold = self.threshold(question.policy)
+        severity = _severity(loud, case.nats, threshold, question)
+        nats = case.nats + max((RULE_NATS[_rule_severity(hit, question)] for hit in loud), default=0.0)
+        raised = self._raises(
+            question, case, loud=loud, severity=severity, nats=nats, threshold=threshold, strength=strength
+        )
+        fresh = raised and not case.raised
+        if fresh:
+            case.raised = True
+            case.cap = 0.0 if loud else threshold * budget.STRONG_FACTOR
+            self.budget.spend(question.policy.alert_budget_ref, nats=nats, time_s=activity.time_s)
+        hold = self._holds(question, case, strength=strength, threshold=threshold, raised=raised)
+        kind = vocabulary.DetectionKind.ANOMALY
+        if loud:
+            sequence = all(hit.card.sequence for hit in loud)
+            kind = vocabulary.DetectionKind.SEQUENCE if sequence else vocabulary.DetectionKind.RULE
+        return Verdict(raised, hold, severity, nats, threshold, kind, loud, case)
+
+    def _raises(
+        self,
+        question: Question,
+        case: cases.Case,
+        *,
+        loud: list[rules_base.RuleHit],
+        severity: vocabulary.Severity,
+        nats: float,
+        threshold: float,
+        strength: float,
+    ) -> bool:
+        if question.muted or not question.policy.raises(severity):
+            return False
+        if any(_rule_severity(hit, question).rank >= vocabulary.Severity.HIGH.rank for hit in loud):
+            return True
+        if case.raised:
+            return strength > 0.0 or bool(loud) or any(part.feature in PLACE_FEATURES for part in question.parts)
+        if question.warm:
+            enough = nats >= threshold
+            strong = nats >= threshold * budget.STRONG_FACTOR
+        else:
+            # Without a baseline only rules can be believed, and the budget keeps the weaker ones in bounds.
+            enough = any(_rule_severity(hit, question) is vocabulary.Severity.MEDIUM for hit in loud)
+            strong = False
+        if not enough:
+            return False
+        per_day = question.policy.alert_budget_per_day
+        ref = question.policy.alert_budget_ref
+        time_s = question.activity.time_s
+        if strong or self.budget.admits(ref, nats=nats, per_day=per_day, time_s=time_s):
+            return True
+        self.budget.drop(budget.Shed(time_s, case.key, nats, question.summary))
+        return False
+
+    @staticmethod
+    def _holds(question: Question, case: cases.Case, *, strength: float, threshold: float, raised: bool) -> bool:
+        if not question.warm or question.muted:
+            return False
+        if case.raised and question.parts:
+            return True
+        if strength < threshold * HOLD_SHARE:
+            return False
+        if len(case.held) < cases.MAX_HELD:
+            case.held.append(cases.Held(question.measured, question.use))
+        return True
+
+
+def case_key(activity: record.Activity) -> str:
+    """Return the key of an actor's cases: the credential's user name and whom it acted as."""
+    username = activity.principal.username
+    return f"{username} as {activity.impersonated.username}" if activity.impersonated else username
+
+
+def _allowed(detector: str, question: Question) -> bool:
+    rules = question.policy
+    return rules.allows(detector) and (not rules.exceptions or rules.exception_for(detector, question.activity) is None)
+
+
+def _rule_severity(hit: rules_base.RuleHit, question: Question) -> vocabulary.Severity:
+    return question.policy.severity(hit.card.id, hit.card.severity)
+
+
+def _severity(loud: list[rules_base.RuleHit], nats: float, threshold: float, question: Question) -> vocabulary.Severity:
+    ranked = [_rule_severity(hit, question) for hit in loud]
+    if question.warm and nats >= threshold:
+        ranked.append(anomaly_severity(nats / threshold))
+    return max(ranked, key=lambda severity: severity.rank, default=vocabulary.Severity.LOW)
+
+
+def anomaly_severity(ratio: float) -> vocabulary.Severity:
+    """Return the severity of an anomaly from its evidence as a multiple of the threshold.
+
+    Examples
+    --------
+    >>> anomaly_severity(1.1).value, anomaly_severity(2.0).value, anomaly_severity(3.0).value
+    ('Low', 'Medium', 'High')
+    """
+    if ratio >= 2.5:
+        return vocabulary.Severity.HIGH
+    return vocabulary.Severity.MEDIUM if ratio >= 1.5 else vocabulary.Severity.LOW
