@@ -66,7 +66,7 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any], path: str) -> di
         result["description"] = _plain(node["description"])
     result.update({key: node[key] for key in _KEPT if key in node})
     default = _stated(node.get("default"))
-    if default not in (None, [], {}):
+    if default not in (None, "", [], {}):
         result["default"] = default
     result.update({key: value for key, value in node.items() if key.startswith(_EXTENSION)})
     if "items" in node:
@@ -102,7 +102,7 @@ def _stated(default: Any) -> Any:
     if not isinstance(default, dict):
         return default
     stated = {key: _stated(value) for key, value in default.items()}
-    return {key: value for key, value in stated.items() if value not in (None, [], {})}
+    return {key: value for key, value in stated.items() if value not in (None, "", [], {})}
 
 
 def _plain(text: str) -> str:
