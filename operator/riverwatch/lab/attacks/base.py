@@ -141,6 +141,8 @@ class Identity(msgspec.Struct, frozen=True):
     node: str = ""
     namespaces: tuple[str, ...] = ()
     """Namespaces it works in; the home namespace when empty."""
+    obtained: bool = False
+    """Whether the attack made this credential itself; such a one is never renewed."""
 
     @property
     def name(self) -> str:

@@ -56,7 +56,7 @@ def identity(like: base.Identity, username: str, *, issued: str, key_file: pathl
     certificate_file = key_file.with_name("client.crt")
     certificate_file.write_bytes(base64.b64decode(issued))
     credential = base.Credential(certificate_file=str(certificate_file), key_file=str(key_file))
-    return msgspec.structs.replace(like, username=username, credential=credential)
+    return msgspec.structs.replace(like, username=username, credential=credential, obtained=True)
 
 
 def forget(key_file: pathlib.Path) -> None:

@@ -150,7 +150,10 @@ class AttackContext:
             Who the token speaks for; the identity's own name when empty.
         """
         return msgspec.structs.replace(
-            identity, username=username or identity.username, credential=base.Credential(token=token)
+            identity,
+            username=username or identity.username,
+            credential=base.Credential(token=token),
+            obtained=True,
         )
 
     def director(self, purpose: base.Purpose) -> session.Session:

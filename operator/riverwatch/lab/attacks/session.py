@@ -177,6 +177,7 @@ class Session:
     def _send(self, method: str, target: str, body: object, extra: Mapping[str, str]) -> base.Answer:
         """Send one request and report it, whatever its answer."""
         audit_id = str(uuid.UUID(int=self._wire.rng.getrandbits(128), version=4))
+        self._renew()
         headers = self._headers(audit_id) | dict(extra)
         try:
             response = self._client.call_api(
@@ -191,6 +192,23 @@ class Session:
             self._client.close()  # type: ignore[no-untyped-call]
         self._report(audit_id, method, target, response.status)
         return base.Answer(status=response.status, body=_decoded(raw))
+
+    def _renew(self) -> None:
+        """Take the victim's present credential when acting from where the victim is: pods restart, tokens rotate.
+
+        A thief elsewhere keeps what was stolen, and loses it when the pod ends.
+        """
+        old = self.identity
+        if old.obtained or self.manner.source_ip != old.source_ip:
+            return
+        here = (one for one in self._wire.scene.identities(old.part) if one.username == old.username)
+        new = next(here, None)
+        if new is None or new.credential == old.credential:
+            return
+        self.identity = new
+        self.manner = msgspec.structs.replace(self.manner, source_ip=new.source_ip)
+        self._client.close()  # type: ignore[no-untyped-call]
+        self._client = _api_client(self._wire.scene, new.credential)
 
     def _headers(self, audit_id: str) -> dict[str, str]:
         """Headers that every request of this session carries."""

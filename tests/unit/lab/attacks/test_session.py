@@ -1,6 +1,7 @@
 """How a request appears to the API server."""
 
 import fake_server as fake
+import msgspec
 import pytest
 
 from riverwatch import errors
@@ -106,3 +107,26 @@ def test_creates_again_without_what_the_server_owns():
         "status": {},
     }
     assert context.fresh(body) == {"metadata": {"name": "a", "labels": {"b": "c"}}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("source_ip", "token"),
+    [
+        pytest.param(None, "Bearer renewed", id="in the victim's place: takes the new token"),
+        pytest.param("198.51.100.7", "Bearer bot-token", id="elsewhere: keeps the stolen one"),
+    ],
+)
+def test_renews_a_credential_only_where_the_victim_is(monkeypatch, source_ip, token):
+    server = fake.install(monkeypatch, ok)
+    ctx = fake.given()
+    acting = ctx.act_as(fake.BOT, source_ip=source_ip)
+    ctx.scene.people = (msgspec.structs.replace(fake.BOT, credential=base.Credential(token="renewed")),)
+    acting.get("/version").action()
+    assert server.requests[0]["headers"]["Authorization"] == token
+
+
+def test_never_renews_a_credential_that_the_attack_made(monkeypatch):
+    server = fake.install(monkeypatch, ok)
+    ctx = fake.given()
+    ctx.act_as(ctx.minted(fake.BOT, "made")).get("/version").action()
+    assert server.requests[0]["headers"]["Authorization"] == "Bearer made"
