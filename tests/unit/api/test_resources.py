@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from riverwatch import vocabulary
 from riverwatch.activity import identities
 from riverwatch.api import parse
 from riverwatch.api.v1alpha1 import conditions, detection, kinds, model, rule, words
-from riverwatch.detections import finding
+from riverwatch.control import rules
+from riverwatch.detections import finding, render
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -67,6 +69,49 @@ def test_detection_is_refused_when_a_field_is_wrong(field: str, value: Any) -> N
         parse.parse(detection.ThreatDetection, body)
 
     assert [problem.path for problem in failure.value.problems] == [f"spec.{field}"]
+
+
+def test_largest_and_most_hostile_detection_fits() -> None:
+    hostile = "\x1b[31m\u202e\n" + "x" * 10_000
+    rendered = render.to_threat_detection(
+        finding.Detection(
+            uid="0123456789abcdef",
+            namespace="web",
+            title=hostile,
+            use_case=vocabulary.UseCase.SECRET_ACCESS,
+            severity=vocabulary.Severity.HIGH,
+            score=100.0,
+            confidence=1.0,
+            kind=vocabulary.DetectionKind.CORRELATED,
+            detectors=[f"d{number}" for number in range(500)],
+            actor=finding.Actor("User", hostile),
+            impersonated_by=hostile,
+            source_ips=[hostile] * finding.MAX_VALUES,
+            user_agents=[hostile] * finding.MAX_VALUES,
+            targets=[finding.Target("", "")] + [finding.Target(*[hostile] * 5)] * (finding.MAX_TARGETS - 1),
+            techniques=[vocabulary.Technique("T1", "n", "t")] * 100,
+            first_seen_s=0.0,
+            last_seen_s=4e9,
+            observed_at_s=1.5,
+            evidence=[finding.Evidence(hostile, 1.0, hostile)] * finding.MAX_EVIDENCE,
+            evidence_count=10**9,
+            explanation=[finding.Reason(*[hostile] * 3, vocabulary.Frequency.RARE, 1.1, hostile)] * 16,
+            counterfactual=hostile,
+            recommendations=[hostile] * 16,
+            model_version="",
+            policy_refs=[f"DetectionPolicy/{hostile}/p"] * 100,
+        )
+    )
+
+    parse.parse(detection.ThreatDetection, rendered)
+
+
+def test_sample_rule_passes_its_cases() -> None:
+    body = yaml.safe_load((ROOT / "manifests" / "samples" / "detectionrule.yaml").read_text(encoding="utf-8"))
+    examined = rules.examine(body)
+
+    assert (examined.passed, examined.failed) == (2, 0), examined.message
+    assert examined.ids == ("payroll-secret-read-by-a-person",)
 
 
 def test_limits_are_those_of_the_finding() -> None:

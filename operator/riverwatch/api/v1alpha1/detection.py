@@ -40,8 +40,8 @@ class Target(base.ApiModel):
 
     api_group: base.Identifier = ""
     """API group; empty for the core group."""
-    resource: base.Identifier
-    """Resource in the plural, for example secrets."""
+    resource: base.Identifier = ""
+    """Resource in the plural, for example secrets; absent for paths that are no resource."""
     subresource: base.Identifier | None = None
     """Subresource, for example exec."""
     namespace: base.Identifier | None = None

@@ -147,7 +147,7 @@ class Response(base.ApiModel):
 
 
 class Privacy(base.ApiModel):
-    """What detections say about people."""
+    """What detections say about people. Advisory: accepted and shown, detections are written plainly so far."""
 
     hash_identities: bool | None = None
     """Whether user names of people are written as keyed tokens; service accounts and nodes stay plain."""
@@ -180,7 +180,7 @@ class DetectionPolicySpec(base.ApiModel):
     responses: Annotated[tuple[Response, ...], pydantic.Field(max_length=32, json_schema_extra=base.ATOMIC)] = ()
     """What should follow a detection. Advisory: accepted and shown, nothing is carried out."""
     privacy: Privacy | None = None
-    """What detections say about people."""
+    """What detections say about people. Advisory: accepted and shown, detections are written plainly so far."""
 
     @pydantic.field_validator("mode", mode="before")
     @classmethod
