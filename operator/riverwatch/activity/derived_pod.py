@@ -264,6 +264,8 @@ def _added_containers(facts: df.Facts) -> df.Value:
 
 def _name(facts: df.Facts) -> df.Value:
     activity = facts.activity
+    if activity.resource not in WORKLOADS or activity.subresource not in SPEC_SUBRESOURCES:
+        return None
     if activity.name:
         return activity.name
     for document in facts.documents:

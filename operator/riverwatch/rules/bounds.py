@@ -20,6 +20,9 @@ MAX_BOXES = 24
 Code = Callable[[int], bool]
 """Whether a result code is inside."""
 
+Agent = Callable[[str], bool]
+"""Whether a user agent is inside."""
+
 
 class Shape(msgspec.Struct, frozen=True):
     """What the index knows about a record; texts in lower case."""
@@ -31,6 +34,7 @@ class Shape(msgspec.Struct, frozen=True):
     kind: str
     impersonated: bool
     public: bool
+    user_agent: str
 
 
 CONTROLLER = "controller"
@@ -56,6 +60,7 @@ class Box(msgspec.Struct, frozen=True):
     """Classes of identities as `class_of` gives them."""
     impersonated: bool | None = None
     public: bool | None = None
+    agents: tuple[Agent, ...] = ()
 
     def holds(self, shape: Shape) -> bool:
         """Return whether a record of this shape may match."""
@@ -67,6 +72,7 @@ class Box(msgspec.Struct, frozen=True):
             and (self.impersonated is None or shape.impersonated == self.impersonated)
             and (self.public is None or shape.public == self.public)
             and all(test(shape.code) for test in self.codes)
+            and all(test(shape.user_agent) for test in self.agents)
         )
 
 
@@ -142,9 +148,7 @@ _PRESENT: dict[str, Boxes] = {
     "exec": (Box(subresources=frozenset({"exec", "attach", "proxy"})),),
     "token": (Box(subresources=frozenset({"token"})),),
     "csr": (Box(resources=frozenset({"certificatesigningrequests"})),),
-    "pod": (
-        Box(verbs=_WRITES, resources=derived_pod.WORKLOADS, subresources=frozenset(derived_pod.SPEC_SUBRESOURCES)),
-    ),
+    "pod": (Box(verbs=_WRITES, resources=derived_pod.WORKLOADS, subresources=derived_pod.SPEC_SUBRESOURCES),),
     "rbac": (Box(verbs=_WRITES, resources=frozenset({"roles", "clusterroles"})),),
     "binding": (Box(verbs=_WRITES, resources=frozenset({"rolebindings", "clusterrolebindings"})),),
     "webhook": (Box(verbs=_WRITES, resources=frozenset(derived_objects.WEBHOOKS)),),
@@ -160,7 +164,7 @@ _PRESENT: dict[str, Boxes] = {
 def present(field: str) -> Boxes:
     """Limit to the records in which a field can be present at all."""
     if field == "pod.name":
-        return ANYTHING
+        return (Box(resources=derived_pod.WORKLOADS, subresources=derived_pod.SPEC_SUBRESOURCES),)
     return _PRESENT.get(field.partition(".")[0], ANYTHING)
 
 
@@ -209,6 +213,7 @@ def _both(left: Box, right: Box) -> Box | None:
         kinds=kinds,
         impersonated=left.impersonated if right.impersonated is None else right.impersonated,
         public=left.public if right.public is None else right.public,
+        agents=tuple(dict.fromkeys((*left.agents, *right.agents))),
     )
 
 

@@ -27,6 +27,7 @@ MEMORY_SIZE = 2_048
 """Distinct values per remembered test; user agents and user names of a large cluster fit."""
 
 _REMEMBERED_FIELDS = frozenset({"userAgent", "user.username", "sourceIPs", "user.groups"})
+_WHOLE_RECORD = (sigma_types.SigmaNull, sigma_types.SigmaExists, sigma_types.SigmaFieldReference)
 _FREE_COST = 0
 _BODY_COST = 2
 
@@ -80,6 +81,9 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
         joined = _same_field_texts(node)
         if joined is not None:
             return _texts(*joined, where=where)
+        values = _same_field_values(node)
+        if values is not None:
+            return _values(*values, where=where)
         return _join([_node(arg, where=where, depth=depth + 1) for arg in node.args], require_all=False)
     if isinstance(node, sigma_conditions.ConditionNOT):
         inner = _node(node.args[0], where=where, depth=depth + 1)
@@ -143,6 +147,30 @@ def _same_field_texts(node: sigma_conditions.ConditionOR) -> tuple[str, list[str
     return (name, texts) if name is not None else None
 
 
+def _same_field_values(node: sigma_conditions.ConditionOR) -> tuple[str, list[sigma_types.SigmaType]] | None:
+    """Recognise ``field|contains: [a, b, c]`` and the like, which is one test of one value."""
+    names = {getattr(arg, "field", None) for arg in node.args}
+    values = [getattr(arg, "value", None) for arg in node.args]
+    name = next(iter(names))
+    if len(names) != 1 or not isinstance(name, str):
+        return None
+    if any(value is None or isinstance(value, _WHOLE_RECORD) for value in values):
+        return None
+    return name, values
+
+
+def _values(name: str, values: list[sigma_types.SigmaType], *, where: str) -> Compiled:
+    full = fields.canonical(name)
+    if full == "responseStatus.code" and any(isinstance(value, sigma_types.SigmaString) for value in values):
+        return _join([_field(name, value, where=where) for value in values], require_all=False)
+    get = fields.getter(name, where=where)
+    matcher = matching.any_of([matching.value_matcher(value, where=where, field=name) for value in values])
+    if full in _REMEMBERED_FIELDS:
+        matcher = matching.remembered(matcher, size=MEMORY_SIZE)
+    boxes = (bounds.Box(agents=(matcher,)),) if full == "userAgent" else bounds.present(full)
+    return _leaf(full, get, _over(get, matcher), boxes)
+
+
 def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
     full = fields.canonical(name)
     if full == "responseStatus.code" and not all(text.isdigit() for text in texts):
@@ -193,11 +221,7 @@ def _field(name: str, value: sigma_types.SigmaType, *, where: str) -> Compiled:
     text = matching.plain_text(value)
     if text is not None and text != "" and not isinstance(value, sigma_types.SigmaNumber):
         return _texts(name, [text], where=where)
-    matcher = matching.value_matcher(value, where=where, field=name)
-    if full in _REMEMBERED_FIELDS:
-        matcher = matching.remembered(matcher, size=MEMORY_SIZE)
-    limits = bounds.of_texts(full, [text]) if text else bounds.present(full)
-    return _leaf(full, get, _over(get, matcher), limits)
+    return _values(name, [value], where=where)
 
 
 def _leaf(

@@ -27,6 +27,9 @@ MAX_FAULTS = 5
 MAX_CACHED_SHAPES = 4_096
 """Shapes of records whose candidates are remembered; a large cluster shows a few hundred."""
 
+MAX_AGENTS = 4_096
+"""User agents that are remembered; a client may invent more, which only costs time."""
+
 MAX_CLASSES = 65_536
 """User names whose class is remembered: several times the identities of the largest clusters supported."""
 
@@ -58,19 +61,33 @@ class _Index:
 
     def __init__(self, entries: Iterable[_Entry]) -> None:
         self.cache: dict[tuple[object, ...], tuple[_Entry, ...]] = {}
+        self.agents: dict[str, int] = {}
+        """User agent -> the tests of user agents that hold for it, as bits; nearly always 0."""
         self._by_resource: dict[str, list[_Entry]] = {}
         self._anywhere: list[_Entry] = []
         self._order: dict[str, int] = {}
+        tests: dict[bounds.Agent, None] = {}
         for place, entry in enumerate(entries):
             self._order[entry.key] = place
             if entry.rule.condition is None:
                 continue
             boxes = entry.rule.condition.boxes
+            tests.update(dict.fromkeys(test for box in boxes for test in box.agents))
             if any(box.resources is None for box in boxes):
                 self._anywhere.append(entry)
                 continue
             for resource in sorted(frozenset().union(*(box.resources or frozenset() for box in boxes))):
                 self._by_resource.setdefault(resource, []).append(entry)
+
+        self._agent_tests = tuple(tests)
+
+    def agent_bits(self, user_agent: str) -> int:
+        """Work out and remember which tests of user agents hold."""
+        if len(self.agents) >= MAX_AGENTS:
+            self.agents.clear()
+        bits = sum(1 << place for place, test in enumerate(self._agent_tests) if test(user_agent))
+        self.agents[user_agent] = bits
+        return bits
 
     def candidates(self, activity: record.Activity, key: tuple[object, ...]) -> tuple[_Entry, ...]:
         """Find the rules that could match records of this shape, and remember them."""
@@ -82,6 +99,7 @@ class _Index:
             kind=bounds.class_of(activity.principal),
             impersonated=activity.impersonated is not None,
             public=derived_request.from_public(activity.record.source_ips),
+            user_agent=activity.user_agent,
         )
         possible = (*self._anywhere, *self._by_resource.get(shape.resource, ()))
         found = [
@@ -152,6 +170,9 @@ class RuleEngine:
         kind = self._classes.get(principal.username)
         if kind is None:
             kind = self._classify(principal)
+        agent = index.agents.get(activity.user_agent)
+        if agent is None:
+            agent = index.agent_bits(activity.user_agent)
         key = (
             activity.verb,
             activity.resource,
@@ -160,6 +181,7 @@ class RuleEngine:
             kind,
             activity.impersonated is None,
             derived_request.from_public(activity.record.source_ips),
+            agent,
         )
         entries = index.cache.get(key)
         if entries is None:
