@@ -22,6 +22,9 @@ SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 RECEIVER_ANSWERS = ("200", "400", "401", "404", "405", "408", "413", "415", "429", "503", "other")
 """HTTP codes the audit receiver answers with."""
 
+DELIVERY_OUTCOMES = ("delivered", "retried", "given_up", "dropped")
+"""What became of an attempt to deliver; the values of `outputs.lane.Outcome`."""
+
 RELOADS = ("done", "failed")
 """What became of changed certificate and token files."""
 
@@ -33,6 +36,8 @@ class Metrics:
     ----------
     skip_reasons
         The values of `sources.base.SkipReason`, which label `records_skipped`.
+    outputs
+        Ids of the outputs, which label `deliveries`.
 
     Examples
     --------
@@ -42,7 +47,8 @@ class Metrics:
     True
     """
 
-    def __init__(self, *, skip_reasons: Iterable[str] = ()) -> None:
+    def __init__(self, *, skip_reasons: Iterable[str] = (), outputs: Iterable[str] = ()) -> None:
+        outputs = tuple(outputs)
         self.registry = registry.CollectorRegistry(auto_describe=True)
         self.records_read = self._counter("records_read", "Candidate audit records seen.")
         self.records_used = self._counter("records_used", "Audit records judged.")
@@ -63,6 +69,29 @@ class Metrics:
         )
         self.tail_lag_bytes = self._gauge("tail_lag_bytes", "Bytes of the followed audit log not delivered yet.")
         self.tail_rotations = self._counter("tail_rotations", "Rotations and truncations of the followed audit log.")
+
+        self.deliveries = prometheus_client.Counter(
+            f"{PREFIX}_deliveries",
+            "Deliveries of detections and statuses, by output and outcome.",
+            ("output", "outcome"),
+            registry=self.registry,
+        )
+        for output in (*outputs, "status"):
+            for outcome in DELIVERY_OUTCOMES:
+                self.deliveries.labels(output=output, outcome=outcome)
+        self.pending_deliveries = self._gauge(
+            "pending_deliveries", "Detections that wait for an output.", output=(*outputs, "status")
+        )
+        self.detection_revisions = self._counter("detection_revisions", "Detections raised or grown, each change once.")
+        self.worker_faults = self._counter("worker_faults", "Records on which judging failed; they are lost.")
+        self.worker_seconds = self._counter("worker_seconds", "Time the worker spent on deliveries.")
+        self.judge_lag_seconds = self._gauge(
+            "judge_lag_seconds", "Time from arrival to judgement of the last delivery."
+        )
+        self.pressure_step = self._gauge("pressure_step", "0: all detectors, 1: rules only, 2: refusing.")
+        self.invalid_policies = self._gauge("invalid_policies", "Policies whose newest version cannot be used.")
+        self.invalid_rules = self._gauge("invalid_rules", "DetectionRules whose newest version cannot be used.")
+        self.ready = self._gauge("ready", "1 when the operator is in service.")
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -56,6 +56,11 @@ class Settings(pydantic.BaseModel):
     audit_max_body_bytes: Positive = 32 * 1024 * 1024
     """Largest audit batch accepted, in bytes after decompression."""
 
+    audit_log: pathlib.Path | None = None
+    """Audit log file that is followed as kube-apiserver writes it, beside the receiver."""
+    audit_webhook: bool = True
+    """Whether the audit receiver runs; off for an operator that only follows `audit_log`."""
+
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus reach it on the pod's address
     """Address of /healthz, /readyz and /metrics."""
     probe_port: Port = 8080
@@ -153,5 +158,7 @@ def _check_together(settings: Settings) -> None:
     """Refuse settings that contradict each other."""
     if (settings.audit_cert is None) != (settings.audit_key is None):
         raise errors.BadInputError("--audit-cert and --audit-key belong together; give both", where="--audit-cert")
+    if not settings.audit_webhook and settings.audit_log is None:
+        raise errors.BadInputError("nothing would be read; keep the receiver, or give --audit-log", where="--audit-log")
     if settings.audit_client_ca is not None and settings.audit_cert is None:
         raise errors.BadInputError("client certificates need --audit-cert and --audit-key", where="--audit-client-ca")

@@ -18,7 +18,10 @@ Key = tuple[str, str]
 class Follower(Protocol):
     """Follows all objects of some kinds."""
 
-    follows: tuple[resources.Resource, ...]
+    @property
+    def follows(self) -> tuple[resources.Resource, ...]:
+        """The kinds it follows."""
+        ...
 
     def take(self, resource: resources.Resource, body: Mapping[str, Any]) -> None:
         """Take an object as it stands now."""

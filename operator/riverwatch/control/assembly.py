@@ -1,0 +1,283 @@
+"""Puts the running operator together and takes it down again; the wiring, on one page.
+
+::
+
+    sources -> worker.offer -> [worker thread: pipeline] -> dispatcher -> lanes -> API server
+    kopf watches, lists -> followers -> worker.change, status lane
+
+Order of the start: lanes, worker, receivers, then the steward, who waits for the API server. Order of the stop:
+receivers first, so that nothing new comes, then the worker drains its queue, then the lanes theirs. Called by
+`cli.run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+
+from riverwatch import clock, metrics, outputs, settings
+from riverwatch.control import (
+    figures,
+    inventory,
+    models,
+    policies,
+    probes,
+    rules,
+    statuses,
+    steward,
+    triage,
+    watched,
+)
+from riverwatch.kube import client as kube_client
+from riverwatch.kube import connection as connections
+from riverwatch.outputs import (
+    base,
+    dispatch,
+    housekeeping,
+    json_lines,
+    k8s_event,
+    lane,
+    ledger,
+    pending,
+    references,
+    threat_detection,
+)
+from riverwatch.rules import engine
+from riverwatch.rules import rule as rule_types
+from riverwatch.runtime import context as contexts
+from riverwatch.runtime import pipeline, worker, worker_queue
+from riverwatch.sources import audit_tail, audit_webhook, host, webhook_access
+from riverwatch.sources import base as sources_base
+
+_log = logging.getLogger(__name__)
+
+TIDY_S = 600.0
+"""Seconds between two rounds of expiring and deleting detections."""
+
+RESYNC_S = 900.0
+"""Seconds between two full lists of everything followed."""
+
+
+class Operator:
+    """One running operator.
+
+    Parameters
+    ----------
+    chosen
+        Settings.
+    time
+        Clock.
+
+    Raises
+    ------
+    BadInputError
+        When a setting, a certificate or the kubeconfig cannot be used.
+    """
+
+    def __init__(self, chosen: settings.Settings, *, time: clock.Clock | None = None) -> None:
+        self._settings = chosen
+        self._time = time or clock.SystemClock()
+        self.metrics = metrics.Metrics(
+            skip_reasons=[reason.value for reason in sources_base.SkipReason],
+            outputs=[card.id for card in outputs.CARDS],
+        )
+        connection = connections.discover(chosen.kubeconfig)
+        client = kube_client.Client(connection, timeout_s=chosen.request_timeout_s)
+        standing = ledger.Ledger(cap=chosen.detections_per_namespace)
+        known = references.References()
+        writer = threat_detection.ThreatDetectionOutput(
+            client,
+            known,
+            standing,
+            operator_namespace=chosen.namespace,
+            max_bytes=chosen.detection_bytes,
+        )
+        announcer = k8s_event.K8sEventOutput(
+            client,
+            known,
+            operator_namespace=chosen.namespace,
+            instance=os.environ.get("HOSTNAME", "riverwatch"),
+            time=self._time,
+        )
+        dispatcher = self._dispatcher([writer, announcer])
+        self._report = statuses.Statuses(client, time=self._time, report=self._count_status)
+        rule_engine = engine.RuleEngine(engine.load_catalog())
+        bounds = worker_queue.Bounds(batches=chosen.queue_batches, octets=chosen.queue_bytes)
+        self.context = contexts.Context(
+            settings=chosen,
+            time=self._time,
+            connection=connection,
+            client=client,
+            worker=worker.Worker(
+                pipeline.Pipeline(rules=rule_engine), dispatcher.submit, bounds=bounds, time=self._time
+            ),
+            dispatcher=dispatcher,
+            housekeeper=housekeeping.Housekeeper(
+                client,
+                standing,
+                ages=housekeeping.Ages(open_s=chosen.open_ttl_s, closed_s=chosen.closed_ttl_s),
+                time=self._time,
+            ),
+            announcer=announcer,
+            readiness=contexts.Readiness(),
+        )
+        built_in = frozenset(card.id for card in rule_engine.cards)
+        self._policies = policies.PolicyKeeper(self._report, self._policies_changed, time=self._time)
+        self._rules = rules.RuleKeeper(self._report, self._rules_changed, built_in=built_in)
+        self._steward = steward.Steward(self.context, self._followers(), chores=self._chores())
+        self._receivers = host.SourceHost(self._sources())
+        self._figures = figures.Figures(
+            self.context, self.metrics, report=self._report, policy_keeper=self._policies, rule_keeper=self._rules
+        )
+        self._probes = probes.Probes(
+            chosen.probe_host,
+            chosen.probe_port,
+            health=self.health,
+            readiness=self.context.readiness.checks,
+            metrics=lambda: (self._figures.exposition(), "text/plain; version=0.0.4; charset=utf-8"),
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set.
+
+        Raises
+        ------
+        BadInputError
+            When a port is taken.
+        """
+        self.context.readiness.wait_for("receivers", "starting")
+        await self._probes.start()
+        self.context.dispatcher.start()
+        self._report.lane.start()
+        self.context.worker.start()
+        try:
+            await asyncio.to_thread(self._receivers.start)
+            self.context.readiness.done("receivers")
+            self._steward.start()
+            self._announce()
+            await stop.wait()
+        finally:
+            _log.info("stopping")
+            self.context.readiness.wait_for("receivers", "stopping")
+            await asyncio.to_thread(self._take_down)
+            await self._probes.stop()
+            _log.info("stopped")
+
+    def health(self) -> Mapping[str, str]:
+        """Say which threads have ended that must not."""
+        parts = {"worker": self.context.worker.alive, "receivers": self._receivers.alive}
+        return {name: "" if alive else "its thread has ended" for name, alive in parts.items()}
+
+    def _take_down(self) -> None:
+        """Stop everything in the order of the flow."""
+        deadline_s = self._time.monotonic_s() + self._settings.stop_s
+
+        def left_s() -> float:
+            return max(0.5, deadline_s - self._time.monotonic_s())
+
+        self._receivers.stop()
+        self._steward.stop(within_s=min(5.0, left_s()))
+        if not self.context.worker.stop(within_s=left_s()):
+            _log.error("the worker did not finish its queue", extra={"left": self.context.worker.queue.depth})
+        lost = self.context.dispatcher.stop(within_s=left_s()) + self._report.lane.stop(within_s=min(3.0, left_s()))
+        if lost:
+            _log.error("some deliveries could not be made any more", extra={"left": lost})
+        self.context.client.close()
+
+    def _announce(self) -> None:
+        """Log the addresses, which a caller that chose port 0 needs."""
+        for source in self._receiving:
+            if isinstance(source, audit_webhook.AuditWebhook):
+                _log.info("audit receiver listens", extra={"address": source.url})
+        address = f"http://{self._settings.probe_host}:{self._probes.port}"
+        _log.info("probes listen", extra={"address": address})
+
+    def _dispatcher(self, api_outputs: Sequence[base.Output]) -> dispatch.Dispatcher:
+        chosen = self._settings
+        every: list[base.Output] = list(api_outputs)
+        if chosen.json_lines is not None:
+            every.append(json_lines.JsonLinesOutput(chosen.json_lines, operator_namespace=chosen.namespace))
+        return dispatch.Dispatcher(
+            every,
+            capacity=chosen.pending_max,
+            bucket=pending.TokenBucket(rate_per_s=chosen.writes_per_s, burst=chosen.writes_burst),
+            count=lambda output, outcome: self.metrics.deliveries.labels(output=output, outcome=outcome).inc(),
+            time=self._time,
+        )
+
+    def _count_status(self, outcome: lane.Outcome) -> None:
+        self.metrics.deliveries.labels(output="status", outcome=outcome.value).inc()
+
+    def _sources(self) -> list[sources_base.Source]:
+        chosen, found = self._settings, list[sources_base.Source]()
+        if chosen.audit_webhook:
+            found.append(
+                audit_webhook.AuditWebhook(
+                    self.context.worker.offer,
+                    host=chosen.audit_host,
+                    port=chosen.audit_port,
+                    access=webhook_access.Access(
+                        cert=chosen.audit_cert,
+                        key=chosen.audit_key,
+                        token_file=chosen.audit_token_file,
+                        client_ca=chosen.audit_client_ca,
+                    ),
+                    insecure=chosen.audit_insecure,
+                    limits=audit_webhook.Limits(body_bytes=chosen.audit_max_body_bytes),
+                    counters=self.metrics,
+                    time=self._time,
+                )
+            )
+        if chosen.audit_log is not None:
+            found.append(
+                audit_tail.AuditTail(
+                    self.context.worker.offer, chosen.audit_log, counters=self.metrics, time=self._time
+                )
+            )
+        self._receiving = tuple(found)
+        return found
+
+    def _followers(self) -> list[watched.Follower]:
+        change = self.context.worker.change
+
+        def inventory_changed(kind: str, body: Mapping[str, object] | None, key: watched.Key) -> None:
+            if body is None:
+                change(lambda one: one.inventory.remove(kind, *key))
+            else:
+                change(lambda one: one.inventory.upsert(kind, body))
+
+        return [
+            self._policies,
+            self._rules,
+            inventory.InventoryFeed(inventory_changed),
+            triage.TriageDesk(self._report, self._told),
+        ]
+
+    def _chores(self) -> list[steward.Chore]:
+        reporter = models.ModelReporter(
+            self._report,
+            operator_namespace=self._settings.namespace,
+            change=self.context.worker.change,
+            time=self._time,
+        )
+        return [
+            steward.Chore("models", models.EVERY_S, reporter.run),
+            steward.Chore("tidy", TIDY_S, self.context.housekeeper.tidy),
+            steward.Chore("resync", RESYNC_S, self._resync),
+        ]
+
+    def _resync(self) -> None:
+        self._steward.sync()
+
+    def _policies_changed(self) -> None:
+        keeper = self._policies
+        self.context.worker.change_once("policies", lambda one: setattr(one, "policies", keeper.policy_set()))
+
+    def _rules_changed(self, name: str, found: tuple[rule_types.Rule, ...]) -> None:
+        source = f"DetectionRule/{name}"
+        self.context.worker.change(lambda one: one.rules.replace_user_rules(source, found))
+
+    def _told(self, verdict: triage.Triage) -> None:
+        _log.info("verdict", extra={"object": verdict.uid, "reason": str(verdict.verdict)})

@@ -1,0 +1,141 @@
+"""Reports the models of each namespace as a DetectionModel object: phase, counts, how far the warm-up is.
+
+Figures are read on the worker's thread (`collect`), written by the status lane, and only when they say something new:
+a count that grew a little is not worth a write to the API server.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from riverwatch import clock
+from riverwatch.api.v1alpha1 import conditions, words
+from riverwatch.control import statuses
+from riverwatch.kube import resources
+from riverwatch.models import bank
+from riverwatch.runtime import pipeline
+
+EVERY_S = 30.0
+"""Seconds between two looks at the models."""
+
+GROWTH = 1.1
+"""Factor by which a count must have grown to be written again while the phase stays the same."""
+
+OBJECT_NAME = "models"
+"""Name of the object in each namespace; there is one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The models of one namespace."""
+
+    namespace: str
+    """Empty for people, nodes and the control plane."""
+    phase: words.ModelPhase
+    records: int
+    identities: int
+    progress_percent: float
+    ready_at_s: float | None
+
+
+def collect(source: pipeline.Pipeline) -> list[Report]:
+    """Read the figures; only on the worker's thread."""
+    reports = []
+    for namespace, home in source.models.homes.items():
+        rules = source.policies.effective(namespace)
+        warm = source.learning.warm(rules, records=source.models.records)
+        progress = source.learning.progress(rules)
+        began_s = source.learning.began_s
+        reports.append(
+            Report(
+                namespace=namespace,
+                phase=words.ModelPhase.ACTIVE if warm else words.ModelPhase.WARMING_UP,
+                records=home.records,
+                identities=home.identities,
+                progress_percent=100.0 if warm else min(99.9, round(100 * progress, 1)),
+                ready_at_s=None if warm or began_s is None else began_s + rules.learning_s,
+            )
+        )
+    return reports
+
+
+class ModelReporter:
+    """Writes reports that say something new.
+
+    Parameters
+    ----------
+    report
+        The status lane.
+    operator_namespace
+        Where the object of people and nodes lives.
+    change
+        Runs something with the pipeline on the worker's thread.
+    time
+        Clock.
+    """
+
+    def __init__(
+        self,
+        report: statuses.Statuses,
+        *,
+        operator_namespace: str,
+        change: Callable[[Callable[[pipeline.Pipeline], None]], None],
+        time: clock.Clock,
+    ) -> None:
+        self._report = report
+        self._operator_namespace = operator_namespace
+        self._change = change
+        self._time = time
+        self._written: dict[str, tuple[Report, list[dict[str, Any]]]] = {}
+
+    def run(self) -> None:
+        """Look at the models soon; a chore of the steward."""
+        self._change(self._look)
+
+    def _look(self, source: pipeline.Pipeline) -> None:
+        for one in collect(source):
+            before = self._written.get(one.namespace)
+            if before is not None and not news(before[0], one):
+                continue
+            listed = conditions.set_condition(before[1] if before else None, observation(one), now_s=self._time.now_s())
+            self._written[one.namespace] = (one, listed)
+            namespace = one.namespace or self._operator_namespace
+            write = statuses.Write(resources.MODELS, namespace, OBJECT_NAME, _status(one, listed), create=True)
+            self._report.submit(write)
+        for gone in self._written.keys() - source.models.homes.keys():
+            del self._written[gone]
+
+
+def news(before: Report, now: Report) -> bool:
+    """Whether a report is worth a write after another one."""
+    return (
+        before.phase is not now.phase
+        or now.records > before.records * GROWTH
+        or now.identities > before.identities * GROWTH
+        or int(now.progress_percent / 5) != int(before.progress_percent / 5)
+    )
+
+
+def observation(report: Report) -> conditions.Observation:
+    """Say in a condition whether the models judge."""
+    if report.phase is words.ModelPhase.ACTIVE:
+        return statuses.ready("Judging", f"{report.records} records of {report.identities} identities learned")
+    return statuses.not_ready(
+        "WarmingUp", f"{report.progress_percent:g}% of the learning period; rules judge meanwhile"
+    )
+
+
+def _status(report: Report, listed: list[dict[str, Any]]) -> dict[str, Any]:
+    warm_up: dict[str, Any] = {"progressPercent": report.progress_percent}
+    if report.ready_at_s is not None:
+        warm_up["readyAt"] = clock.rfc3339(report.ready_at_s)
+    return {
+        "phase": report.phase.value,
+        "version": bank.MODEL_VERSION,
+        "recordsLearned": report.records,
+        "identities": report.identities,
+        "warmUp": warm_up,
+        "conditions": listed,
+    }
