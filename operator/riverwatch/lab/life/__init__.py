@@ -1,0 +1,1 @@
+"""What everybody in the recorded company does, and when: habits as timed scripts of API requests."""

@@ -1,0 +1,378 @@
+"""Habits of the platform's own controllers: informers, reconcile loops, scrapes, the nightly backup, builds.
+
+In: a workload, the cluster's view. Out: acts. Each habit is a function or a list of informers, listed in `HABITS` under the
+name that workloads use. Called by `everyday`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from riverwatch.lab.company import bodies, founding, model, platform, teams
+from riverwatch.lab.life import acts, apps, rhythm, view
+
+BACKUP_HOUR = 1.25
+"""Hour of day (UTC) at which the backup starts."""
+
+BACKED_UP = (
+    "pods", "services", "configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims", "deployments", "replicasets",
+    "cronjobs", "jobs", "ingresses", "roles", "rolebindings", "certificates", "externalsecrets",
+)  # fmt: skip
+"""What the backup lists in every namespace."""
+
+INFORMERS: Mapping[str, tuple[float, Sequence[str]]] = {
+    "dns": (900.0, ("services", "endpointslices", "namespaces")),
+    "proxy": (400.0, ("services", "endpointslices", "nodes")),
+    "cni": (600.0, ("pods", "networkpolicies", "nodes", "namespaces")),
+    "metrics": (1500.0, ("nodes", "pods")),
+    "node-scaler": (500.0, ("pods", "nodes", "services", "replicasets", "statefulsets", "poddisruptionbudgets", "storageclasses", "csinodes")),
+    "storage": (900.0, ("persistentvolumes", "persistentvolumeclaims", "nodes", "storageclasses", "volumeattachments")),
+    "ingress": (500.0, ("ingresses", "secrets", "services", "endpointslices", "configmaps", "ingressclasses")),
+    "certificates": (700.0, ("certificates", "secrets", "issuers", "ingresses")),
+    "injector": (1500.0, ("secrets", "mutatingwebhookconfigurations", "validatingwebhookconfigurations", "customresourcedefinitions")),
+    "scraper": (420.0, ("pods", "endpoints", "services", "nodes", "endpointslices")),
+    "monitors": (900.0, ("servicemonitors", "prometheusrules", "statefulsets", "namespaces")),
+    "state-metrics": (450.0, (
+        "pods", "nodes", "services", "configmaps", "secrets", "namespaces", "deployments", "replicasets", "daemonsets", "statefulsets",
+        "jobs", "cronjobs", "ingresses", "networkpolicies", "persistentvolumeclaims", "persistentvolumes", "serviceaccounts", "resourcequotas",
+    )),
+    "gitops": (600.0, ("applications", "appprojects", "deployments", "replicasets", "services", "configmaps", "secrets", "pods", "roles", "rolebindings")),
+    "secret-sync": (900.0, ("externalsecrets", "secretstores", "secrets", "namespaces")),
+    "vault-login": (1500.0, ("vaultauths", "serviceaccounts", "secrets")),
+    "pod-scaler": (900.0, ("scaledobjects", "deployments", "horizontalpodautoscalers")),
+    "backup": (2700.0, ("backups", "backupstoragelocations")),
+}  # fmt: skip
+"""Habit -> mean seconds between two renewed watches of all its pods together, and what is watched."""
+
+OWN_NAMESPACE = {
+    ("gitops", "configmaps"),
+    ("gitops", "secrets"),
+    ("gitops", "applications"),
+    ("gitops", "appprojects"),
+    ("backup", "backups"),
+}
+"""Habit and resource of watches that stay in the controller's own namespace."""
+
+
+def informers(seed: int, span: rhythm.Span, workload: model.Workload, habit: str) -> Iterator[acts.Act]:
+    """Renew watches, one after the other, and now and then list first."""
+    period_s, resources = INFORMERS[habit]
+    rng = rhythm.seeded(seed, workload.username, habit)
+    for time_s in rhythm.every(rng, span, period_s, jitter=0.3):
+        resource = rng.choice(resources)
+        namespace = workload.namespace if (habit, resource) in OWN_NAMESPACE else ""
+        yield acts.Act(time_s, workload.username, _informer(resource, namespace), rng.randrange(12))
+
+
+def _informer(resource: str, namespace: str) -> acts.Writer:
+    """Renew a watch; one in twelve lists again first, as its history was too old."""
+
+    def write(rng: random.Random) -> acts.Script:
+        if rng.random() < 0.08:
+            yield acts.listing(resource, namespace, limit=500, resourceVersion=0)
+        yield acts.watch(rng, resource, namespace)
+
+    return write
+
+
+def metrics(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Ask who queries the metrics, and whether they may."""
+    rng = rhythm.seeded(seed, workload.username, "reviews")
+    spec: bodies.Body = {"user": "system:kube-controller-manager", "groups": ["system:authenticated"]}
+    spec["resourceAttributes"] = {"group": "metrics.k8s.io", "resource": "pods", "verb": "list", "version": "v1beta1"}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    for time_s in rhythm.every(rng, span, 1800.0):
+        yield acts.Act(time_s, workload.username, acts.calls(acts.create("subjectaccessreviews", "", review)))
+
+
+def node_scaler(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Write down the state of the node groups."""
+    rng = rhythm.seeded(seed, workload.username, "status")
+    name = "cluster-autoscaler-status"
+
+    def write(_: random.Random) -> acts.Script:
+        answer = yield acts.get("configmaps", workload.namespace, name)
+        body = bodies.config_map(name, workload.namespace, {"status": f"nodeGroups: {len(platform.NODES)}\n"})
+        if answer.ok:
+            yield acts.replace("configmaps", workload.namespace, name, body)
+        else:
+            yield acts.create("configmaps", workload.namespace, body)
+
+    for time_s in rhythm.every(rng, span, 1200.0):
+        yield acts.Act(time_s, workload.username, write)
+
+
+def certificates(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Renew a certificate now and then: read the secret, write it, report."""
+    rng = rhythm.seeded(seed, workload.username, "renewals")
+    for time_s in rhythm.every(rng, span, 5.5 * rhythm.HOUR_S, jitter=0.4):
+        namespace = rng.choice(teams.NAMESPACES)
+        name = f"{namespace}-tls"
+        body = bodies.secret(
+            name, namespace, {"tls.crt": f"{rng.getrandbits(64):x}", "tls.key": "-"}, kind="kubernetes.io/tls"
+        )
+        yield acts.Act(time_s, workload.username, acts.calls(
+            acts.get("certificates", namespace, name),
+            acts.get("secrets", namespace, name),
+            acts.replace("secrets", namespace, name, body, after_s=rng.uniform(0.2, 3)),
+            acts.patch("certificates", namespace, name, {"status": {"revision": rng.randrange(2, 90)}}, sub="status"),
+        ))  # fmt: skip
+
+
+def scraper(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Scrape the API server itself."""
+    rng = rhythm.seeded(seed, workload.username, "scrape")
+    for time_s in rhythm.every(rng, span, 900.0, jitter=0.01):
+        yield acts.Act(time_s, workload.username, acts.calls(acts.Call("GET", "/metrics")), rng.randrange(2))
+
+
+def sidecar(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Look for dashboards in config maps and secrets."""
+    rng = rhythm.seeded(seed, workload.username, "dashboards")
+    for time_s in rhythm.every(rng, span, 1500.0):
+        resource = rng.choice(("configmaps", "configmaps", "secrets"))
+        yield acts.Act(
+            time_s,
+            workload.username,
+            acts.calls(acts.listing(resource, workload.namespace, labelSelector="grafana_dashboard=1")),
+        )
+
+
+def gitops(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Compare every application with Git and report."""
+    for namespace in (*founding.GITOPS_NAMESPACES, *platform.NAMESPACES):
+        rng = rhythm.seeded(seed, workload.username, namespace)
+        for time_s in rhythm.every(rng, span, 2 * rhythm.HOUR_S, jitter=0.3):
+            status = {
+                "status": {"reconciledAt": int(time_s), "sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
+            }
+            yield acts.Act(time_s, workload.username, acts.calls(
+                acts.get("deployments", namespace, _first(namespace)),
+                acts.patch("applications", workload.namespace, namespace, status),
+            ))  # fmt: skip
+    rng = rhythm.seeded(seed, workload.username, "discovery")
+    for time_s in rhythm.every(rng, span, 3 * rhythm.HOUR_S):
+        yield acts.Act(
+            time_s,
+            workload.username,
+            acts.calls(
+                acts.Call("GET", "/version?timeout=32s"),
+                acts.Call("GET", "/api?timeout=32s"),
+                acts.Call("GET", "/apis?timeout=32s"),
+            ),
+        )
+
+
+def gitops_page(seed: int, span: rhythm.Span, workload: model.Workload, cluster: view.View) -> Iterator[acts.Act]:
+    """Show applications to the people who look at them."""
+    rng = rhythm.seeded(seed, workload.username, "page")
+    for time_s in rhythm.office(rng, span, 35):
+        namespace = rng.choice((*founding.GITOPS_NAMESPACES, *platform.NAMESPACES))
+        shown = [
+            acts.listing("applications", workload.namespace),
+            acts.get("applications", workload.namespace, namespace, after_s=rng.uniform(1, 20)),
+            acts.get("configmaps", workload.namespace, "argocd-cm"),
+        ]
+        yield acts.Act(time_s, workload.username, acts.calls(*shown[: rng.randrange(1, 4)]), rng.randrange(2))
+    for time_s in rhythm.office(rng, span, 3):
+        yield acts.Act(
+            time_s, workload.username, _show_log(cluster, rng.choice(founding.GITOPS_NAMESPACES)), rng.randrange(2)
+        )
+
+
+def secret_sync(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Compare every external secret with the vault; write it when it changed."""
+    for owner in teams.WORKLOADS:
+        for name in owner.secrets:
+            rng = rhythm.seeded(seed, workload.username, owner.namespace, name)
+            for time_s in rhythm.every(rng, span, 3 * rhythm.HOUR_S, jitter=0.05):
+                done = [
+                    acts.get("secrets", owner.namespace, name),
+                    acts.patch(
+                        "externalsecrets", owner.namespace, name, {"status": {"refreshTime": int(time_s)}}, sub="status"
+                    ),
+                ]
+                if rng.random() < 0.02:
+                    done.insert(
+                        1,
+                        acts.replace("secrets", owner.namespace, name, bodies.credentials(rng, name, owner.namespace)),
+                    )
+                yield acts.Act(time_s, workload.username, acts.calls(*done))
+
+
+def vault_login(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Log in to the vault as a service account of each team's namespace."""
+    spec = {"audiences": ["vault"], "expirationSeconds": 600}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    for namespace in teams.NAMESPACES:
+        rng = rhythm.seeded(seed, workload.username, namespace)
+        for time_s in rhythm.every(rng, span, 4 * rhythm.HOUR_S, jitter=0.1):
+            yield acts.Act(time_s, workload.username, acts.calls(
+                acts.get("serviceaccounts", namespace, "default"),
+                acts.create("serviceaccounts", namespace, body, name="default", sub="token"),
+                acts.patch("vaultauths", namespace, "default", {"status": {"valid": True, "at": int(time_s)}}, sub="status"),
+            ))  # fmt: skip
+
+
+def backup(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Back everything up at night; check the store every hour."""
+    rng = rhythm.seeded(seed, workload.username, "backup")
+    for time_s in rhythm.every(rng, span, rhythm.HOUR_S, jitter=0.02):
+        status = {"status": {"phase": "Available", "lastValidationTime": int(time_s)}}
+        yield acts.Act(
+            time_s,
+            workload.username,
+            acts.calls(acts.patch("backupstoragelocations", workload.namespace, "default", status, sub="status")),
+        )
+    for time_s in rhythm.daily(rng, span, BACKUP_HOUR, spread_s=40):
+        yield acts.Act(time_s, workload.username, back_up(workload, f"daily-{int(time_s)}"))
+
+
+def back_up(workload: model.Workload, name: str) -> acts.Writer:
+    """Make one backup."""
+
+    def write(rng: random.Random) -> acts.Script:
+        body = bodies.custom(
+            "velero.io", "v1", "Backup", name, workload.namespace, {"ttl": "720h0m0s", "includedNamespaces": ["*"]}
+        )
+        yield acts.create("backups", workload.namespace, body)
+        yield acts.listing("namespaces")
+        for namespace in ("kube-system", *platform.NAMESPACES, *teams.NAMESPACES):
+            for resource in BACKED_UP:
+                yield acts.listing(resource, namespace, after_s=rng.uniform(0.1, 1.5))
+        yield acts.patch(
+            "backups",
+            workload.namespace,
+            name,
+            {"status": {"phase": "Completed"}},
+            sub="status",
+            after_s=rng.uniform(30, 120),
+        )
+
+    return write
+
+
+def builds(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Run build pods when people push."""
+    rng = rhythm.seeded(seed, workload.username, "builds")
+    for time_s in rhythm.office(rng, span, 11):
+        yield acts.Act(
+            time_s,
+            workload.username,
+            _build(workload, f"runner-{rng.getrandbits(40):010x}-project-{rng.randrange(10, 60)}-concurrent-0"),
+        )
+
+
+def _build(workload: model.Workload, name: str) -> acts.Writer:
+    """Make a build pod, attach to it, remove it."""
+
+    def write(rng: random.Random) -> acts.Script:
+        namespace = workload.namespace
+        builder = model.Workload(namespace, "build", image=f"{model.REGISTRY}/ci/builder:5")
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": bodies.meta(name, namespace),
+            "spec": {**bodies.pod_spec(builder), "restartPolicy": "Always"},
+        }
+        yield acts.create(
+            "secrets", namespace, bodies.secret(f"{name}-creds", namespace, {"token": f"{rng.getrandbits(64):x}"})
+        )
+        yield acts.create("configmaps", namespace, bodies.config_map(f"{name}-scripts", namespace, {"run": "make"}))
+        yield acts.create("pods", namespace, pod, settles=True)
+        yield acts.get("pods", namespace, name, after_s=3)
+        yield acts.get("pods", namespace, name, after_s=6)
+        target = acts.path("pods", namespace, name, "attach", container="build", stdin=True, stdout=True, stderr=True)
+        yield acts.Call("POST", target, upgrade="SPDY/3.1", after_s=1)
+        yield acts.get("pods", namespace, name, after_s=rng.uniform(40, 400))
+        yield acts.delete("pods", namespace, name, gracePeriodSeconds=0, settles=True)
+        yield acts.delete("secrets", namespace, f"{name}-creds")
+        yield acts.delete("configmaps", namespace, f"{name}-scripts")
+
+    return write
+
+
+def pod_scaler(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Look at what follows the traffic; scale up in the morning and down at night."""
+    for namespace, name in founding.SCALED:
+        rng = rhythm.seeded(seed, workload.username, namespace, name)
+        usual = next(other.replicas for other in teams.WORKLOADS if (other.namespace, other.name) == (namespace, name))
+        for time_s in rhythm.every(rng, span, 1800.0):
+            yield acts.Act(
+                time_s,
+                workload.username,
+                acts.calls(
+                    acts.get("deployments", namespace, name, "scale"),
+                    acts.patch("scaledobjects", namespace, name, {"status": {"at": int(time_s)}}, sub="status"),
+                ),
+            )
+        for hour, replicas in ((6.5, usual + 1), (21.5, usual)):
+            for time_s in rhythm.daily(rng, span, hour, spread_s=2400):
+                yield acts.Act(
+                    time_s,
+                    workload.username,
+                    acts.calls(
+                        acts.patch(
+                            "deployments", namespace, name, {"spec": {"replicas": replicas}}, sub="scale", settles=True
+                        )
+                    ),
+                )
+
+
+def ingress(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
+    """Publish the balancer's address in every ingress, again after each change."""
+    rng = rhythm.seeded(seed, workload.username, "status")
+    status = {
+        "status": {"loadBalancer": {"ingress": [{"hostname": "k8s-ingress-4711.elb.eu-central-1.amazonaws.com"}]}}
+    }
+    for time_s in rhythm.every(rng, span, 4 * rhythm.HOUR_S):
+        namespace, name = rng.choice(
+            (("storefront", "web"), ("basket", "basket-api"), ("returns", "returns-portal"), ("insights", "dashboards"))
+        )
+        yield acts.Act(
+            time_s,
+            workload.username,
+            acts.calls(
+                acts.get("ingresses", namespace, name), acts.patch("ingresses", namespace, name, status, sub="status")
+            ),
+        )
+
+
+def _show_log(cluster: view.View, namespace: str) -> acts.Writer:
+    """Show what a pod says."""
+
+    def write(rng: random.Random) -> acts.Script:
+        pods = list(cluster.pods(namespace))
+        if pods:
+            pod = rng.choice(pods)
+            yield acts.get("pods", namespace, pod.name, "log", container=pod.app, follow=False, tailLines=1000)
+
+    return write
+
+
+def _first(namespace: str) -> str:
+    """Name a deployment of a namespace."""
+    return next(
+        workload.name
+        for workload in (*platform.WORKLOADS, *teams.WORKLOADS)
+        if workload.namespace == namespace and not workload.daemon
+    )
+
+
+HABITS: Mapping[str, apps.Habit] = {
+    "metrics": metrics,
+    "node-scaler": node_scaler,
+    "ingress": ingress,
+    "certificates": certificates,
+    "scraper": scraper,
+    "sidecar": sidecar,
+    "gitops": gitops,
+    "gitops-page": gitops_page,
+    "secret-sync": secret_sync,
+    "vault-login": vault_login,
+    "backup": backup,
+    "builds": builds,
+    "pod-scaler": pod_scaler,
+}
+"""Habits by the name that workloads use; `INFORMERS` come on top."""

@@ -1,0 +1,248 @@
+"""Record a life: found the company on a control plane, play its days, rewrite the records, write it all down.
+
+In: a control plane, days, a seed, attacks. Out: a folder with ``audit.jsonl`` (or ``.zst``), ``labels.json``, ``labels.csv``,
+``objects.yaml`` and ``meta.json``. Invariant: the schedule, its labels and its audit ids follow from the seed alone; what
+a real API server and real controllers draw for themselves (uids, resource versions, pod names, credential ids,
+latencies, the order of simultaneous requests) does not. Called by `riverwatch lab record`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import uvloop
+
+import riverwatch
+from riverwatch import clock, errors
+from riverwatch.lab import world
+from riverwatch.lab.attacks import base
+from riverwatch.lab.company import founding, people, platform
+from riverwatch.lab.controlplane import certificates, plane, versions
+from riverwatch.lab.life import acts, everyday, happenings, rhythm
+from riverwatch.lab.recording import cast, cluster, inventory, kubelet, output, player, rewrite, scene, weaving, wire
+
+FOUNDING_S = 90.0
+"""Longest wait for the first pods to run, in real seconds: the controllers make 20 objects a second at most."""
+
+AT_ONCE = 12
+"""How many of the company's objects are created at once."""
+
+TOKEN_LIFE_S = 86_400
+"""Life of the tokens that no pod holds, in seconds: longer than any recording takes."""
+
+DROPPED_USERS = frozenset({cast.OBSERVER, plane.ADMIN, plane.PROBER})
+"""User names of the lab itself."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be recorded."""
+
+    days: float
+    seed: int
+    attacks: tuple[base.Attack, ...] = ()
+    with_happenings: bool = True
+    compress: bool = False
+    command: str = ""
+    """Command line, for ``meta.json``."""
+
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and which share of it is, 0 to 1."""
+
+
+def record(on: plane.ControlPlane, folder: pathlib.Path, order: Order, *, progress: Progress) -> dict[str, Any]:
+    """Record a life and return what ``meta.json`` says.
+
+    Parameters
+    ----------
+    on
+        A control plane with controllers and an audit log, used for nothing else.
+    folder
+        Where the recording goes; it is made.
+    order
+        What to record.
+    progress
+        Told how far it is.
+
+    Raises
+    ------
+    BadInputError
+        When the control plane has no audit log or no controllers, or has been used before.
+    RiverwatchError
+        When the API server goes away.
+    """
+    if not on.chosen.audit_log or not on.chosen.controllers or on.chosen.kwok:
+        raise errors.BadInputError("needs a control plane with an audit log and controllers, and without kwok's nodes")
+    folder.mkdir(parents=True, exist_ok=True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Recording(on, order, progress).make(folder))
+
+
+class _Recording:
+    """One recording under way."""
+
+    def __init__(self, on: plane.ControlPlane, order: Order, progress: Progress) -> None:
+        self._plane = on
+        self._order = order
+        self._progress = progress
+        self._time = clock.SystemClock()
+        self._span = rhythm.Span(world.START_S, world.START_S + order.days * world.DAY_S)
+        authority = certificates.Authority(on.paths.certificates)
+        pair = authority.issue_client(cast.OBSERVER, cast.OBSERVER, ("system:masters",))
+        credential = base.Credential(certificate_file=str(pair.certificate), key_file=str(pair.key))
+        self._observer = world.Session(cast.OBSERVER, credential, "", f"{cast.OBSERVER}/{riverwatch.__version__}")
+        self._serving = authority.issue_server("lab-kubelets", ("localhost", "127.0.0.1"))
+
+    async def make(self, folder: pathlib.Path) -> dict[str, Any]:
+        """Play, rewrite, write."""
+        kubelets = kubelet.Kubelets(self._serving)
+        port = await kubelets.start()
+        began_s = self._time.monotonic_s()
+        async with wire.Wire(self._plane.url, str(self._plane.authority)) as channel:
+            self._player = player.Player(
+                channel, seed=self._order.seed, start_s=self._span.start_s - rhythm.HOUR_S, progress=self._played
+            )
+            self._cluster = cluster.Cluster(
+                channel, self._observer, push=self._player.push, now=lambda: self._player.now_s, seed=self._order.seed
+            )
+            self._cast = cast.Cast(self._plane.paths.certificates, self._cluster)
+            self._player.attach(self._cluster, self._cast.session)
+            try:
+                await self._found(channel, port)
+                objects = await inventory.read(channel, self._observer)
+                offset = self._plane.audit_log.stat().st_size
+                founded = len(self._player.anchors)
+                plots, omitted, events = await self._live(port)
+            finally:
+                await self._player.stop()
+                await self._cluster.stop()
+                await kubelets.stop()
+        played_s = self._time.monotonic_s() - began_s
+        # The log is complete only when the API server has ended.
+        self._plane.stop_component(versions.Component.API_SERVER)
+        self._progress("rewriting", 0.0)
+        own, dropped_ids = weaving.anchors(plots)
+        rewriter = rewrite.Rewriter(
+            [*self._player.anchors[founded:], *own],
+            span=(self._span.start_s, self._span.end_s),
+            dropped_users=DROPPED_USERS,
+            dropped_ids=dropped_ids,
+        )
+        with self._plane.audit_log.open("rb") as stream:
+            stream.seek(offset)
+            lines = rewriter.rewrite(stream)
+        recorded = frozenset(line.audit_id for line in lines)
+        episodes = weaving.episodes(plots, recorded)
+        episodes += output.happenings(events, self._player.anchors[founded:], recorded)
+        inventory.write(folder, objects, times=lambda item: rewriter.object_times(item, now_s=self._span.start_s))
+        meta = self._meta(plots, omitted, rewriter, played_s)
+        return output.write(
+            folder,
+            lines,
+            episodes,
+            meta=meta,
+            span=self._span,
+            order_seed=self._order.seed,
+            compress=self._order.compress,
+        )
+
+    async def _found(self, channel: wire.Wire, port: int) -> None:
+        """Create the company and wait until its pods run."""
+        stages = founding.stages(self._order.seed, kubelet_port=port)
+        total, done = sum(len(stage) for stage in stages), 0
+        for index, stage in enumerate(stages):
+            if index == len(stages) - 1:
+                await self._cluster.follow(self._plane.url)
+            room = asyncio.Semaphore(AT_ONCE)
+            for body in asyncio.as_completed([self._create(channel, body, room) for body in stage]):
+                await body
+                done += 1
+                self._progress("founding", 0.5 * done / total)
+        for pipeline in people.PIPELINES:
+            token = await asyncio.to_thread(
+                self._plane.service_account_token, pipeline.namespace, pipeline.account, life_s=TOKEN_LIFE_S
+            )
+            self._cast.know_token(pipeline.username, token)
+        name = everyday.CRON_CONTROLLER
+        token = await asyncio.to_thread(
+            self._plane.service_account_token, "kube-system", name.rpartition(":")[2], life_s=TOKEN_LIFE_S
+        )
+        self._cast.know_token(name, token)
+        await self._player.settle(longest_s=FOUNDING_S)
+        await self._served(channel)
+        if self._player.late:
+            raise errors.LabError(f"the company's pods did not start within {FOUNDING_S:g} s: {self._player.late[0]}")
+        self._progress("founding", 1.0)
+
+    async def _served(self, channel: wire.Wire) -> None:
+        """Wait until every kind that was defined can be watched."""
+        deadline = self._time.monotonic_s() + FOUNDING_S
+        for _, _, plural, _ in platform.CUSTOM_KINDS:
+            watch = acts.Call("GET", acts.path(plural, watch=True, timeoutSeconds=1))
+            while (answer := await channel.send(watch, self._observer, audit_id="")).status != 200:
+                if self._time.monotonic_s() > deadline:
+                    raise errors.LabError(f"{plural} cannot be watched: {answer.status}")
+                await asyncio.sleep(0.05)
+
+    async def _create(self, channel: wire.Wire, body: dict[str, object], room: asyncio.Semaphore) -> None:
+        """Create one object; a kind that was just defined may need a moment until it is served."""
+        target = founding.collection(body)
+        async with room:
+            for attempt in range(60):
+                answer = await channel.send(acts.Call("POST", target, body, reads=True), self._observer, audit_id="")
+                if answer.ok or answer.status == 409:
+                    return
+                if answer.status not in {404, 403, 500, 503} or attempt == 59:
+                    break
+                await asyncio.sleep(0.05)
+        raise errors.LabError(f"POST {target}: {answer.status}: {answer.content[:400].decode(errors='replace')}")
+
+    async def _live(self, port: int) -> tuple[list[weaving.Plot], list[str], list[happenings.Happening]]:
+        """Play the days."""
+        seed = self._order.seed
+        planned = everyday.acts_of_all(seed, self._span, self._cluster, kubelet_port=port)
+        odd: list[happenings.Happening] = []
+        if self._order.with_happenings:
+            odd = happenings.plan(seed, self._span, self._cluster, port=port, registry=self._cast)
+            planned = acts.in_order([*planned, *(act for happening in odd for act in happening.acts)])
+        plots, omitted = weaving.plan(self._order.attacks, seed=seed, span=self._span)
+        company = scene.Company(
+            self._plane.url,
+            str(self._plane.authority),
+            actors=self._cast,
+            follower=self._cluster,
+            observer=self._observer,
+        )
+        for stranger in weaving.strangers(plots, company, seed=seed):
+            self._player.push_stranger(stranger)
+        self._player.now_s = self._span.start_s
+        await self._player.play(planned)
+        return plots, omitted, odd
+
+    def _played(self, time_s: float, _: int) -> None:
+        """Tell how far playing is."""
+        self._progress("playing", max(0.0, (time_s - self._span.start_s) / (self._span.end_s - self._span.start_s)))
+
+    def _meta(
+        self, plots: Sequence[weaving.Plot], omitted: list[str], rewriter: rewrite.Rewriter, played_s: float
+    ) -> dict[str, Any]:
+        """Say how the recording was made and what did not go as planned."""
+        return {
+            "seed": self._order.seed,
+            "days": self._order.days,
+            "command": self._order.command,
+            "versions": {"riverwatch": riverwatch.__version__, "kubernetes": versions.KUBERNETES},
+            "requests": len(self._player.anchors),
+            "answers": {str(status): count for status, count in sorted(self._player.answers.items())},
+            "playedInSeconds": round(played_s, 1),
+            "dropped": dict(rewriter.dropped),
+            "skipped": dict(self._player.skipped),
+            "unsettled": self._player.late,
+            "attacksOmitted": omitted,
+            "attacksFailed": {plot.episode: plot.failure for plot in plots if plot.failure},
+            "attacksNotCleanedUp": {plot.episode: plot.left for plot in plots if plot.left},
+        }
