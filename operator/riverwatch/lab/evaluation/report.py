@@ -7,9 +7,11 @@ Built by `evaluate`; read by `table` and `page`.
 from __future__ import annotations
 
 import enum
+import pathlib
 
 import msgspec
 
+from riverwatch import errors
 from riverwatch.lab.evaluation import measures, pooling, splits
 
 REPORT_VERSION = 1
@@ -74,3 +76,24 @@ class Material(msgspec.Struct, frozen=True):
 def encode(report: Report) -> bytes:
     """Write a report as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def read_latency(path: pathlib.Path) -> Latency:
+    """Read what a live measurement wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    BadInputError
+        When it cannot be read or is something else.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Latency)
+    except OSError as problem:
+        raise errors.BadInputError(f"cannot be read ({problem.strerror})", where=str(path)) from problem
+    except msgspec.DecodeError as problem:
+        raise errors.BadInputError(f"not a latency report: {problem}", where=str(path)) from problem
