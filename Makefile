@@ -1,0 +1,67 @@
+# Every target is one word; `make help` lists them. CI calls these targets only.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools fmt lint test test-fast bench verify docs demo kind-up deploy clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.installed-dev ## Make the virtual environment with everything that development needs
+
+tools: setup ## Find or build the control plane and install the browser that the tests need
+	@command -v etcd >/dev/null || { echo 'installing etcd'; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq etcd-server >/dev/null; }
+	@command -v chromium >/dev/null || { echo 'installing chromium'; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	$(BIN)/riverwatch lab build
+
+fmt: setup ## Format the code
+	$(BIN)/ruff format operator tests
+	$(BIN)/ruff check --fix --quiet operator tests
+
+lint: setup ## Check style, layers and types
+	$(BIN)/ruff format --check --quiet operator tests
+	$(BIN)/ruff check --quiet operator tests
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+verify: setup ## Fail when a generated file differs from what it is generated from
+	$(BIN)/python -m riverwatch.api.render --check
+
+test-fast: setup ## Run every test that needs no control plane and no browser (under 60 s)
+	$(BIN)/pytest -m "not e2e"
+
+test: lint verify tools ## Run all tests, the real control plane included
+	$(BIN)/pytest
+
+bench: setup ## Measure speed and model quality
+	$(BIN)/riverwatch bench
+
+demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write what was found
+	@$(BIN)/python -m riverwatch.demo
+
+docs: setup ## Write the generated pages of the reference
+	$(BIN)/python -m riverwatch.api.render
+
+kind-up: ## Start a kind cluster whose audit records go to riverwatch (needs Docker and kind)
+	kind create cluster --name riverwatch --config kind-config.yaml
+
+deploy: ## Install the custom resources and the operator into the current cluster
+	kubectl apply --server-side -f crds/
+	kubectl apply --server-side -f manifests/
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis demo-report.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
