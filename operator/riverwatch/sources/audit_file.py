@@ -77,7 +77,8 @@ def read_paths(
         yield from reading.batches(decode.RecordDecoder(tally=tally, record_max_bytes=record_max_bytes))
         found_any = found_any or reading.seen > 0
         if not reading.seen and one.named:
-            raise errors.BadInputError(_nothing_in(reading.head), where=_shown(one.name))
+            problem = tally.recent[-1].detail if tally.recent else ""
+            raise errors.BadInputError(_nothing_in(reading.head, problem), where=_shown(one.name))
     if not found_any:
         raise errors.BadInputError("no file holds an audit record", where=", ".join(str(path) for path in paths))
 
@@ -219,14 +220,16 @@ def _shown(name: str) -> str:
     return "<stdin>" if name == STDIN else name
 
 
-def _nothing_in(head: bytes) -> str:
-    """Say that there is no audit record, and what there is instead."""
+def _nothing_in(head: bytes, problem: str) -> str:
+    """Say that there is no audit record, what there is instead, and why the last candidate was none."""
     kind = compression.looks_like(head)
     message = f"no Kubernetes audit record in it; it looks like {kind}"
     if kind in ("JSON", "text"):
         first_line = head.lstrip().split(b"\n", 1)[0].decode(errors="replace")
         shown = "".join(char if char.isprintable() else "?" for char in first_line[:_SHOWN_CHARS])
         message += f", first line: {shown}{'...' if len(first_line) > _SHOWN_CHARS else ''}"
+    if problem:
+        message += f" ({problem})"
     return (
         f"{message}. Give an audit log of kube-apiserver (--audit-log-path), or its export from a cloud's log service"
     )

@@ -209,7 +209,8 @@ class RecordDecoder:
         if start is None:
             if b'{""' in text:
                 return self._value(_from_csv(text), where=where, layer=layer + 1)
-            return self._refuse(base.SkipReason.NOT_AUDIT, where=where, detail="text without JSON")
+            reason = base.SkipReason.NOT_AUDIT if layer else base.SkipReason.MALFORMED_JSON
+            return self._refuse(reason, where=where, detail="text without JSON")
         inner = text[start.start() :]
         return self._value(_from_csv(text) if inner.startswith(b'{""') else inner, where=where, layer=layer + 1)
 
