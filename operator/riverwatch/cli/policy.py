@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import pathlib
+import pkgutil
 from typing import Annotated
 
 import typer
 
-from riverwatch.scoring import policy_files
+from riverwatch import models
+from riverwatch.rules import loading
+from riverwatch.scoring import policy as compiled_policy
+from riverwatch.scoring import policy_files, policy_match
 
 app = typer.Typer(help="Work with policies as code.", no_args_is_help=True)
 """The command; registered by `cli.main`."""
@@ -35,6 +40,32 @@ def validate(
         count = len(loaded.problems)
         typer.echo(f"{count} problem{'s' if count > 1 else ''}", err=True)
         raise typer.Exit(1)
-    if not quiet:
-        for compiled in loaded.policies:
-            typer.echo(f"{compiled.ref}: good")
+    if quiet:
+        return
+    known = detectors()
+    for compiled in loaded.policies:
+        for name in strangers(compiled, known):
+            typer.echo(f"note: {compiled.ref}: no built-in rule or model is called {name}", err=True)
+        typer.echo(f"{compiled.ref}: good")
+
+
+def detectors() -> frozenset[str]:
+    """Return the ids of the built-in rules and the names of the models."""
+    modules = (
+        importlib.import_module(f"{models.__name__}.{found.name}") for found in pkgutil.iter_modules(models.__path__)
+    )
+    cards = (getattr(module, "CARD", None) for module in modules)
+    return frozenset(
+        [rule.card.id for rule in loading.load_catalog()] + [card.name for card in cards if card is not None]
+    )
+
+
+def strangers(compiled: compiled_policy.CompiledPolicy, known: frozenset[str]) -> list[str]:
+    """Return the ids and globs of a policy that mean nothing built in: a slip, or a rule of the user's own."""
+    named = [override.matcher for override in compiled.overrides]
+    named += [exception.detectors for exception in compiled.exceptions if exception.detectors is not None]
+    return sorted({name for matcher in named for name in _unmatched(matcher, known)})
+
+
+def _unmatched(matcher: policy_match.Globs, known: frozenset[str]) -> set[str]:
+    return {name for name in matcher.patterns if not any(policy_match.globs([name]).match(item) for item in known)}

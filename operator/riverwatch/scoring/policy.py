@@ -132,6 +132,8 @@ class EffectivePolicy:
 
     __slots__ = (
         "_allowed",
+        "_covering",
+        "_last_activity",
         "_layers",
         "_severities",
         "alert_budget_per_day",
@@ -150,6 +152,8 @@ class EffectivePolicy:
         self._layers = layers
         self._allowed: dict[str, bool] = {}
         self._severities: dict[str, vocabulary.Severity | None] = {}
+        self._last_activity: record.Activity | None = None
+        self._covering: tuple[tuple[str, PolicyException], ...] = ()
         self.refs: tuple[str, ...] = tuple(layer.ref for layer in layers)
         self.mode = words.PolicyMode.DETECT
         self.min_severity = vocabulary.Severity.INFO
@@ -224,14 +228,21 @@ class EffectivePolicy:
 
     def exception_for(self, detector_id: str, activity: record.Activity) -> ExceptionHit | None:
         """Return the first exception that silences the detector for this activity at the activity's own time."""
-        for ref, exception in self.exceptions:
-            if exception.expires_s is not None and activity.time_s >= exception.expires_s:
-                continue
-            if exception.detectors is not None and not exception.detectors.match(detector_id):
-                continue
-            if exception.match.match(activity):
+        if not self.exceptions:
+            return None
+        if activity is not self._last_activity:
+            # Asked for each detector in turn, so what covers the activity is worked out once.
+            self._covering = tuple(pair for pair in self.exceptions if _covers(pair[1], activity))
+            self._last_activity = activity
+        for ref, exception in self._covering:
+            if exception.detectors is None or exception.detectors.match(detector_id):
                 return ExceptionHit(exception.name, exception.reason, ref, exception.expires_s)
         return None
+
+
+def _covers(exception: PolicyException, activity: record.Activity) -> bool:
+    in_force = exception.expires_s is None or activity.time_s < exception.expires_s
+    return in_force and exception.match.match(activity)
 
 
 class PolicySet:

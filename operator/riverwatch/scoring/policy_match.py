@@ -27,6 +27,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Globs(msgspec.Struct, frozen=True):
     """A set of globs; an empty one matches nothing."""
 
+    patterns: tuple[str, ...]
+    """The globs as they were written."""
     literal: frozenset[str]
     wild: re.Pattern[str] | None
 
@@ -46,6 +48,7 @@ def globs(patterns: Iterable[str]) -> Globs:
     listed = list(patterns)
     wild = [pattern for pattern in listed if "*" in pattern or "?" in pattern]
     return Globs(
+        tuple(listed),
         frozenset(pattern for pattern in listed if "*" not in pattern and "?" not in pattern),
         # Brackets are refused by the schema; `[[]` keeps one literal should it come from elsewhere.
         re.compile("|".join(fnmatch.translate(pattern.replace("[", "[[]")) for pattern in wild)) if wild else None,
@@ -89,10 +92,11 @@ class ActivityMatch(msgspec.Struct, frozen=True):
 
     def match(self, activity: record.Activity) -> bool:
         """Whether every part that is set matches."""
+        # The cheapest and most telling parts first.
         return (
-            (self.actors is None or self._actor_matches(self.actors, activity))
+            (self.verbs is None or self.verbs.match(activity.verb))
             and (self.namespaces is None or self.namespaces.match(activity.namespace))
-            and (self.verbs is None or self.verbs.match(activity.verb))
+            and (self.actors is None or self._actor_matches(self.actors, activity))
             and (self.resources is None or _resource_matches(self.resources, activity))
             and (self.names is None or self.names.match(activity.name))
             and (self.user_agents is None or self.user_agents.match(activity.user_agent))

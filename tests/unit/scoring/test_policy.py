@@ -153,6 +153,16 @@ def test_exception_covers(match: dict[str, Any], fields: dict[str, Any], *, hit:
     assert (with_exception(match).exception_for("novelty", activity(**fields)) is not None) is hit
 
 
+def test_exception_is_judged_anew_for_every_activity() -> None:
+    effective = with_exception({"verbs": ["get"]}, detections=["novelty"])
+    got, listed = activity(verb="get"), activity(verb="list")
+
+    hits = [effective.exception_for("novelty", one) is not None for one in (got, got, listed, got)]
+    assert hits == [True, True, False, True]
+    assert effective.exception_for("exec", got) is None
+    assert effective.exception_for("novelty", got) is not None
+
+
 def test_exception_says_who_excepts_and_why() -> None:
     effective = with_exception({"verbs": ["get"]}, expiresAt="2026-02-01T00:00:00Z", reason="backup")
 

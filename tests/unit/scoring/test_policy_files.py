@@ -135,6 +135,30 @@ def test_validate_exits(
     assert "--quiet" not in arguments or result.output == ""
 
 
+def test_validate_notes_names_that_mean_nothing_built_in(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "p.yaml"
+    match = "match: {verbs: [get]}"
+    path.write_text(
+        GOOD.replace(
+            "{mode: RulesOnly}",
+            "\n  detections: [{id: pod-exec, severity: Low}, {id: nov*, severity: Low}, {id: pod-ex, severity: Low}]"
+            f"\n  exceptions: [{{name: n, reason: r, detections: [secret-*, tokn-*], {match}}}]",
+        )
+    )
+
+    result = testing.CliRunner().invoke(policy_command.app, ["validate", str(path)])
+
+    assert result.exit_code == 0
+    assert [line.rpartition(" ")[2] for line in result.stderr.splitlines()] == ["pod-ex", "tokn-*"]
+
+
+def test_samples_name_detectors_that_exist() -> None:
+    result = testing.CliRunner().invoke(policy_command.app, ["validate", str(ROOT / "manifests" / "samples")])
+
+    assert result.exit_code == 0
+    assert "no built-in rule" not in result.stderr
+
+
 def test_crds_are_printed_and_checked(tmp_path: pathlib.Path) -> None:
     run = testing.CliRunner().invoke
 
