@@ -74,7 +74,9 @@ class Facts:
         self.activity = activity
         self.author = author
         self.cache: dict[str, Value] = {}
-        """Derived values by name; names that start with # are notes of the modules that compute them."""
+        """Derived values by name."""
+        self.notes: dict[str, list[dict[str, Json]]] = {}
+        """Parts of bodies that several fields are computed from."""
 
     @property
     def request_object(self) -> Json:

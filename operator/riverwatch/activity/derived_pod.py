@@ -92,6 +92,27 @@ _FIXED_TEMPLATES: dict[str, tuple[str, ...]] = {
 
 def pod_specs(facts: df.Facts) -> list[dict[str, df.Json]]:
     """Return the pod specs, whole or partial, that the request writes."""
+    found = facts.notes.get("pod_specs")
+    if found is None:
+        found = facts.notes["pod_specs"] = _pod_specs(facts)
+    return found
+
+
+def containers(facts: df.Facts) -> list[dict[str, df.Json]]:
+    """Return every container of every kind that the request writes."""
+    found = facts.notes.get("containers")
+    if found is None:
+        found = facts.notes["containers"] = [
+            item
+            for spec in pod_specs(facts)
+            for key in CONTAINER_LISTS
+            for item in df.as_list(spec.get(key))
+            if isinstance(item, dict) and item.get("$patch") != "delete"
+        ]
+    return found
+
+
+def _pod_specs(facts: df.Facts) -> list[dict[str, df.Json]]:
     activity = facts.activity
     if activity.subresource not in SPEC_SUBRESOURCES or activity.resource not in WORKLOADS:
         return []
@@ -100,17 +121,6 @@ def pod_specs(facts: df.Facts) -> list[dict[str, df.Json]]:
     path = _FIXED_TEMPLATES.get(activity.resource, ("spec", "template", "spec"))
     found = (df.dig(document, *path) for document in facts.documents)
     return [spec for spec in found if isinstance(spec, dict)]
-
-
-def containers(facts: df.Facts) -> list[dict[str, df.Json]]:
-    """Return every container of every kind that the request writes."""
-    return [
-        item
-        for spec in pod_specs(facts)
-        for key in CONTAINER_LISTS
-        for item in df.as_list(spec.get(key))
-        if isinstance(item, dict) and item.get("$patch") != "delete"
-    ]
 
 
 def _security(facts: df.Facts) -> Iterator[dict[str, df.Json]]:

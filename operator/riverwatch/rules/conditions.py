@@ -28,7 +28,11 @@ MEMORY_SIZE = 2_048
 
 _REMEMBERED_FIELDS = frozenset({"userAgent", "user.username", "sourceIPs", "user.groups"})
 _WHOLE_RECORD = (sigma_types.SigmaNull, sigma_types.SigmaExists, sigma_types.SigmaFieldReference)
-_FREE_COST = 0
+_SELECTIVE_FIELDS = frozenset({"identity.controlPlane", "identity.controller", "identity.node", "source.public"})
+"""Fields asked first: the index has settled verb, resource and the like already, so that these decide most often."""
+
+_SELECTIVE_COST = 0
+_FREE_COST = 1
 _BODY_COST = 2
 
 
@@ -76,7 +80,8 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
     if depth > MAX_DEPTH:
         raise errors.BadRuleError(f"the condition is nested deeper than {MAX_DEPTH} levels", where=where)
     if isinstance(node, sigma_conditions.ConditionAND):
-        return _join([_node(arg, where=where, depth=depth + 1) for arg in node.args], require_all=True)
+        args = [part for arg in node.args for part in _flat(arg)]
+        return _join([_node(arg, where=where, depth=depth + 1) for arg in args], require_all=True)
     if isinstance(node, sigma_conditions.ConditionOR):
         joined = _same_field_texts(node)
         if joined is not None:
@@ -94,6 +99,13 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
     if isinstance(node, sigma_conditions.ConditionValueExpression):
         return _keyword(node.value, where=where)
     raise errors.BadRuleError("the condition is empty", where=where)
+
+
+def _flat(node: object) -> list[object]:
+    """Open nested conjunctions, so that all their parts are put into one order by price."""
+    if isinstance(node, sigma_conditions.ConditionAND):
+        return [part for arg in node.args for part in _flat(arg)]
+    return [node]
 
 
 def _join(parts: list[Compiled], *, require_all: bool) -> Compiled:
@@ -149,14 +161,12 @@ def _same_field_texts(node: sigma_conditions.ConditionOR) -> tuple[str, list[str
 
 def _same_field_values(node: sigma_conditions.ConditionOR) -> tuple[str, list[sigma_types.SigmaType]] | None:
     """Recognise ``field|contains: [a, b, c]`` and the like, which is one test of one value."""
-    names = {getattr(arg, "field", None) for arg in node.args}
-    values = [getattr(arg, "value", None) for arg in node.args]
-    name = next(iter(names))
-    if len(names) != 1 or not isinstance(name, str):
+    leaves = [arg for arg in node.args if isinstance(arg, sigma_conditions.ConditionFieldEqualsValueExpression)]
+    if len(leaves) != len(node.args) or len({leaf.field for leaf in leaves}) != 1:
         return None
-    if any(value is None or isinstance(value, _WHOLE_RECORD) for value in values):
+    if any(isinstance(leaf.value, _WHOLE_RECORD) for leaf in leaves):
         return None
-    return name, values
+    return leaves[0].field, [leaf.value for leaf in leaves]
 
 
 def _values(name: str, values: list[sigma_types.SigmaType], *, where: str) -> Compiled:
@@ -227,7 +237,9 @@ def _field(name: str, value: sigma_types.SigmaType, *, where: str) -> Compiled:
 def _leaf(
     full: str, get: fields.Getter, test: Predicate, boxes: bounds.Boxes, negated: bounds.Boxes = bounds.ANYTHING
 ) -> Compiled:
-    cost = _FREE_COST if full in fields.SCALARS else (_BODY_COST if fields.needed_level(full) != "Metadata" else 1)
+    cost = _SELECTIVE_COST if full in _SELECTIVE_FIELDS else _FREE_COST
+    if fields.needed_level(full) != "Metadata":
+        cost = _BODY_COST
     return Compiled(test, boxes, (Leaf(full, get, test),), frozenset({full}), cost, negated)
 
 
@@ -244,7 +256,7 @@ def _over(get: fields.Getter, matcher: matching.Matcher) -> Predicate:
 
 
 def _is_absent(got: Any) -> bool:
-    return got is None or got == "" or got == () or got == []
+    return got is None or (isinstance(got, (str, list, tuple)) and not got)
 
 
 def _reference(full: str, get: fields.Getter, value: sigma_types.SigmaFieldReference, *, where: str) -> Compiled:
