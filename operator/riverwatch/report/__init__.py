@@ -1,1 +1,1 @@
-"""Stage 7, tell: detections -> what people read (table, page) and what other tools read (OCSF, falcosidekick, CloudEvents)."""
+"""Stage 7, tell: detections -> what people read (table, page) and tools read (OCSF, falcosidekick, CloudEvents)."""
