@@ -27,8 +27,9 @@ class Dedupe:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._young: set[str] = set()
-        self._old: set[str] = set()
+        # Dictionaries for their order: a checkpoint is then the same whatever the seed of hashing, without sorting.
+        self._young: dict[str, None] = {}
+        self._old: dict[str, None] = {}
 
     def seen(self, audit_id: str, received: str) -> bool:
         """Tell whether the request was seen before, and remember it; a request without an id is never a duplicate."""
@@ -37,15 +38,15 @@ class Dedupe:
         key = audit_id + received
         if key in self._young or key in self._old:
             return True
-        self._young.add(key)
+        self._young[key] = None
         if len(self._young) >= self._capacity:
-            self._old, self._young = self._young, set()
+            self._old, self._young = self._young, {}
         return False
 
     def dump(self) -> list[list[str]]:
-        """Return plain data for a checkpoint, in an order that does not depend on hashing."""
-        return [sorted(self._young), sorted(self._old)]
+        """Return plain data for a checkpoint."""
+        return [list(self._young), list(self._old)]
 
     def load(self, data: list[list[str]]) -> None:
         """Take over what `dump` returned."""
-        self._young, self._old = set(data[0]), set(data[1])
+        self._young, self._old = dict.fromkeys(data[0]), dict.fromkeys(data[1])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
+
 from riverwatch import clock, vocabulary
 from riverwatch.activity import record
 from riverwatch.detections import advice, finding
@@ -63,6 +65,14 @@ class Folder:
         _grow(found, activity, verdict)
         found.revision += 1
         return found
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint, the incident with the oldest evidence first."""
+        return [[key, msgspec.to_builtins(found)] for key, found in self.open.items()]
+
+    def load(self, data: list[object]) -> None:
+        """Take over what `dump` returned."""
+        self.open = dict(msgspec.convert(data, list[tuple[str, finding.Detection]]))
 
 
 def _over(found: finding.Detection, time_s: float) -> bool:

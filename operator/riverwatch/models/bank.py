@@ -6,6 +6,9 @@ what was not flagged. Owns all model state: creates it on first use, drops the n
 
 from __future__ import annotations
 
+from typing import Any
+
+from riverwatch import errors
 from riverwatch.features import catalog, vector
 from riverwatch.models import base, credential, levels, novelty
 
@@ -56,6 +59,35 @@ class Bank:
                 parts.append(moved)
         parts.sort(key=lambda part: -part.nats)
         return parts
+
+    def dump(self) -> dict[str, object]:
+        """Return plain data for a checkpoint."""
+        return {
+            "attributes": list(catalog.NAMES),
+            "cluster": self.cluster.dump(),
+            "credentials": self.credentials.dump(),
+            "homes": {namespace: home.dump() for namespace, home in self._homes.items()},
+            "records": self.records,
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Take over what `dump` returned.
+
+        Raises
+        ------
+        StateError
+            When it was stored with other attributes.
+        """
+        if data["attributes"] != list(catalog.NAMES):
+            raise errors.StateError(f"models were stored with the attributes {data['attributes']}")
+        self.cluster = levels.Level.load(data["cluster"])
+        self.credentials.load(data["credentials"])
+        self._homes = {}
+        for namespace, stored in data["homes"].items():
+            home = novelty.Novelty(catalog.NAMES, self.cluster, MAX_IDENTITIES)
+            home.load(stored)
+            self._homes[namespace] = home
+        self.records = data["records"]
 
     def learn(self, measured: vector.FeatureVector, use: credential.Use | None) -> None:
         """Learn one activity that was not flagged."""

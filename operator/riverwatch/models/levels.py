@@ -5,6 +5,8 @@ Owned and emptied by `models.novelty`; bounded by the constants below. Plain dat
 
 from __future__ import annotations
 
+import sys
+
 MAX_VALUES = 96
 """Values kept per identity and attribute, about 90 bytes each; the one seen longest ago goes first. An identity that
 shows more has a high share of new values anyway, so a forgotten one costs little surprise."""
@@ -68,7 +70,8 @@ class AttributeHabit:
     def load(cls, data: list[object]) -> AttributeHabit:
         """Build from what `dump` returned."""
         habit = cls()
-        habit.trials, habit.fresh, habit.next_s, habit.values = data  # type: ignore[assignment]
+        habit.trials, habit.fresh, habit.next_s, values = data  # type: ignore[assignment]
+        habit.values = {sys.intern(value): seen for value, seen in values.items()}  # type: ignore[attr-defined]
         return habit
 
 
@@ -140,5 +143,9 @@ class Level:
     def load(cls, data: list[object]) -> Level:
         """Build from what `dump` returned."""
         level = cls(0)
-        level.values, level.adoptions, level.firsts = data  # type: ignore[assignment]
+        values, level.adoptions, level.firsts = data  # type: ignore[assignment]
+        level.values = [
+            {sys.intern(value): count for value, count in one.items()}
+            for one in values  # type: ignore[attr-defined]
+        ]
         return level

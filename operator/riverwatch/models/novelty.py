@@ -16,7 +16,9 @@ One estimator per home namespace; the cluster's `levels.Level` is shared and own
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from typing import Any
 
 from river import base as river_base
 
@@ -169,6 +171,29 @@ class Novelty(river_base.AnomalyDetector):
     def forget(self, identity: str) -> None:
         """Forget an identity; what its groups learned from it stays."""
         self._habits.pop(identity, None)
+
+    def dump(self) -> dict[str, object]:
+        """Return plain data for a checkpoint; a shared cluster level is its owner's to store."""
+        return {
+            "attributes": list(self.attributes),
+            "cluster": self._cluster.dump() if self.cluster is None else None,
+            "home": self._home.dump(),
+            "siblings": {key: level.dump() for key, level in self._siblings.items()},
+            "members": {key: sorted(members) for key, members in self._members.items()},
+            "habits": {identity: habit.dump() for identity, habit in self._habits.items()},
+            "records": self.records,
+        }
+
+    def load(self, data: dict[str, object]) -> None:
+        """Take over what `dump` returned, in the order in which identities were first seen."""
+        stored: dict[str, Any] = data
+        if self.cluster is None:
+            self._cluster = levels.Level.load(stored["cluster"])
+        self._home = levels.Level.load(stored["home"])
+        self._siblings = {key: levels.Level.load(level) for key, level in stored["siblings"].items()}
+        self._members = {key: {sys.intern(one) for one in members} for key, members in stored["members"].items()}
+        self._habits = {sys.intern(one): levels.Habit.load(habit) for one, habit in stored["habits"].items()}
+        self.records = stored["records"]
 
     def _remember(self, identity: str, siblings: str, time_s: float) -> levels.Habit:
         if len(self._habits) >= self.max_identities:

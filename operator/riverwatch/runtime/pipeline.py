@@ -7,7 +7,8 @@ first, learns afterwards, and never learns from what it just flagged. One thread
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from riverwatch import errors
 from riverwatch.activity import dedupe, identities, normalise, record
@@ -22,6 +23,9 @@ from riverwatch.sources import base as sources_base
 
 ORDINARY_SKIPS = frozenset({sources_base.SkipReason.STAGE_RECEIVED})
 """Reasons that every healthy stream has; counted, but not worth a place among the last skips."""
+
+SNAPSHOT_VERSION = 1
+"""Version of the plain data of `Pipeline.snapshot`; new fields get defaults, any other change counts it up."""
 
 
 class Pipeline:
@@ -116,6 +120,53 @@ class Pipeline:
             self.models.records += 1
             return None
         return self._consider(activity, hits, rules)
+
+    def snapshot(self) -> dict[str, object]:
+        """Return everything learned and open as plain data, shared with the pipeline: encode it before the next record.
+
+        Rules, policies, the inventory and settings are not part of it; they come from where they came from before.
+        """
+        return {
+            "version": SNAPSHOT_VERSION,
+            "model_version": bank.MODEL_VERSION,
+            "models": self.models.dump(),
+            "judge": self.judge.dump(),
+            "folder": self.folder.dump(),
+            "learning": self.learning.dump(),
+            "routine": self._routine.dump(),
+            "dedupe": self._dedupe.dump(),
+            "rules": self.rules.snapshot(),
+            "used": self.used,
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what `snapshot` returned, so that the next record is judged as if nothing had been between.
+
+        Raises
+        ------
+        StateError
+            When the data has another version or shape; nothing but the rules' counters may have changed then.
+        """
+        versions = (data.get("version"), data.get("model_version"))
+        if versions != (SNAPSHOT_VERSION, bank.MODEL_VERSION):
+            raise errors.StateError(
+                f"the state has version {versions[0]!r} of models {versions[1]!r}; "
+                f"this program reads version {SNAPSHOT_VERSION} of models {bank.MODEL_VERSION!r}"
+            )
+        fresh = Pipeline(rules=self.rules, learn_until_s=self.learning.until_s)
+        try:
+            fresh.models.load(data["models"])
+            fresh.judge.load(data["judge"])
+            fresh.folder.load(data["folder"])
+            fresh.learning.load(data["learning"])
+            fresh._routine.load(data["routine"])
+            fresh._dedupe.load(data["dedupe"])
+            self.rules.restore(data["rules"])
+            self.used = int(data["used"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise errors.StateError(f"the state has another shape: {type(error).__name__}: {error}") from error
+        self.models, self.judge, self.folder = fresh.models, fresh.judge, fresh.folder
+        self.learning, self._routine, self._dedupe = fresh.learning, fresh._routine, fresh._dedupe
 
     def _consider(
         self, activity: record.Activity, hits: Sequence[rules_base.RuleHit], rules: policy.EffectivePolicy

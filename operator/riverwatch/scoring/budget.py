@@ -8,6 +8,7 @@ that time. Strong findings, and rule hits of severity High or Critical, are neve
 from __future__ import annotations
 
 import collections
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,9 @@ DAY_S = 86_400.0
 
 MAX_SHED = 50
 """Shed candidates remembered, newest last."""
+
+MAX_RAISED = 10_000
+"""Detections remembered per budget; a day with more is far over any budget."""
 
 
 class Shed(msgspec.Struct, frozen=True):
@@ -66,8 +70,23 @@ class Budget:
         self.shed_total += 1
         self.shed.append(candidate)
 
+    def dump(self) -> dict[str, object]:
+        """Return plain data for a checkpoint."""
+        return {
+            "raised": {ref: list(recent) for ref, recent in self._raised.items()},
+            "shed": msgspec.to_builtins(list(self.shed)),
+            "shed_total": self.shed_total,
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Take over what `dump` returned."""
+        for ref, recent in data["raised"].items():
+            self._raised[ref] = collections.deque(((time_s, nats) for time_s, nats in recent), maxlen=MAX_RAISED)
+        self.shed.extend(msgspec.convert(data["shed"], list[Shed]))
+        self.shed_total = data["shed_total"]
+
     def _recent(self, ref: str, time_s: float) -> collections.deque[tuple[float, float]]:
-        recent = self._raised.setdefault(ref, collections.deque(maxlen=10_000))
+        recent = self._raised.setdefault(ref, collections.deque(maxlen=MAX_RAISED))
         while recent and recent[0][0] < time_s - DAY_S:
             recent.popleft()
         return recent

@@ -125,6 +125,14 @@ class CaseBook:
         self.open[key] = case
         return case
 
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint, the case touched longest ago first."""
+        return [msgspec.to_builtins(case, order="deterministic") for case in self.open.values()]
+
+    def load(self, data: list[object]) -> None:
+        """Take over what `dump` returned."""
+        self.open = {case.key: case for case in msgspec.convert(data, list[Case])}
+
     def close_until(self, now_s: float, *, age_s: float) -> list[Case]:
         """Remove and return the cases that have ended by record time `now_s`, `age_s` seconds after the first record."""
         idle = idle_s(age_s)

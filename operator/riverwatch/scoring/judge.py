@@ -8,6 +8,7 @@ the calibrator and the budget, which the judge owns. Called once per activity th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -104,6 +105,22 @@ class Judge:
             if not case.raised:
                 learnable.extend(case.held)
         return learnable
+
+    def dump(self) -> dict[str, object]:
+        """Return plain data for a checkpoint."""
+        return {
+            "cases": self.cases.dump(),
+            "calibrator": self.calibrator.dump(),
+            "budget": self.budget.dump(),
+            "next_sweep_s": self._next_sweep_s,
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Take over what `dump` returned."""
+        self.cases.load(data["cases"])
+        self.calibrator.load(data["calibrator"])
+        self.budget.load(data["budget"])
+        self._next_sweep_s = data["next_sweep_s"]
 
     def threshold(self, rules: policy.EffectivePolicy) -> float:
         """Return the evidence in nats that a case needs under a policy."""

@@ -7,6 +7,8 @@ the bulk of a cluster's records costs one look-up. Both are owned by `runtime.pi
 
 from __future__ import annotations
 
+from typing import Any
+
 from riverwatch.activity import record
 from riverwatch.features import vector
 from riverwatch.scoring import policy
@@ -65,6 +67,14 @@ class Learning:
             return self.now_s >= self.until_s
         return self.age_s() >= rules.learning_s
 
+    def dump(self) -> list[float | None]:
+        """Return plain data for a checkpoint."""
+        return [self.began_s, self.now_s]
+
+    def load(self, data: list[float | None]) -> None:
+        """Take over what `dump` returned; when learning ends is for the user to say anew."""
+        self.began_s, self.now_s = data[0], data[1] or 0.0
+
     def progress(self, rules: policy.EffectivePolicy) -> float:
         """Return how far the learning period has come, 0..1."""
         if self.began_s is None:
@@ -94,3 +104,12 @@ class Routine:
             self._until.clear()
         key = (activity.principal.username, activity.credential_id, *vector.context_key(activity))
         self._until[key] = activity.time_s + stay_s
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint. It is needed: what is routine is not learned, so without it habits differ."""
+        return [self._began_s, [[*key, until] for key, until in self._until.items()]]
+
+    def load(self, data: list[Any]) -> None:
+        """Take over what `dump` returned."""
+        self._began_s = data[0]
+        self._until = {tuple(key): until for *key, until in data[1]}
