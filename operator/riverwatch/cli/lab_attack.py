@@ -1,4 +1,4 @@
-"""`riverwatch lab attack`: run attack simulations, or show their cards.
+"""`riverwatch lab attack` and `lab latency`: run attack simulations, show their cards, time their detections.
 
 Thin: options in, one call into `lab.attacks`, a table out. Exit status: 0 done, 1 something failed or was left behind,
 2 wrong usage. A cluster that the lab did not start must be confirmed by its name.
@@ -20,8 +20,20 @@ from riverwatch import errors
 from riverwatch.cli import lab
 from riverwatch.lab.attacks import base, catalog, stage, staging
 from riverwatch.lab.controlplane import plane, registry
+from riverwatch.lab.evaluation import latency as measuring
+from riverwatch.lab.evaluation import table
 
 Names = Annotated[list[str] | None, typer.Argument(help="Ids of attacks; all of them when none is named.")]
+
+TargetFile = Annotated[
+    pathlib.Path | None, typer.Option(help="Kubeconfig of another cluster, instead of a control plane of the lab.")
+]
+Confirm = Annotated[str, typer.Option(help="Name of that cluster, to run without being asked.")]
+Wide = Annotated[
+    bool, typer.Option(help="Allow attacks beyond one namespace on that cluster (the lab's own always allows them).")
+]
+Home = Annotated[str, typer.Option(help="Namespace to create and play in.")]
+Seed = Annotated[int, typer.Option(help="Seeds every choice.")]
 
 
 @lab.app.command()
@@ -30,16 +42,11 @@ def attack(
     *,
     name: lab.Name = registry.DEFAULT,
     directory: lab.Directory = None,
-    target: Annotated[
-        pathlib.Path | None, typer.Option(help="Kubeconfig of another cluster, instead of a control plane of the lab.")
-    ] = None,
-    confirm: Annotated[str, typer.Option(help="Name of that cluster, to run without being asked.")] = "",
-    cluster_wide: Annotated[
-        bool,
-        typer.Option(help="Allow attacks beyond one namespace on that cluster (the lab's own always allows them)."),
-    ] = False,
-    namespace: Annotated[str, typer.Option(help="Namespace to create and play in.")] = "",
-    seed: Annotated[int, typer.Option(help="Seeds every choice.")] = 1,
+    target: TargetFile = None,
+    confirm: Confirm = "",
+    cluster_wide: Wide = False,
+    namespace: Home = "",
+    seed: Seed = 1,
     cards: Annotated[bool, typer.Option("--list", help="Show the cards and run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print cards or labels as JSON lines.")] = False,
 ) -> None:
@@ -49,18 +56,8 @@ def attack(
         if cards:
             _show_cards(chosen, as_json=as_json)
             return
-        home = namespace or f"{staging.NAMESPACE}-{secrets.token_hex(3)}"
-        issue: stage.Issuer | None = None
-        if target is None:
-            running = plane.ControlPlane.load(directory or registry.folder(name))
-            found = staging.target(running.admin_kubeconfig)
-            issue = _issuer(running)
-            wide = True
-        else:
-            found = staging.target(target)
-            wide = cluster_wide
-            _confirm(found.cluster, confirm)
-        scene = stage.Stage(found.director, namespace=home, wide=wide)
+        where = Where(name=name, directory=directory, target=target, confirm=confirm, cluster_wide=cluster_wide)
+        scene, issue = _scene(where, namespace)
         played = []
         for one in staging.play(scene, chosen, seed=seed, issue=issue):
             played.append(one)
@@ -68,6 +65,59 @@ def attack(
         failed = [one.attack for one in played if one.failed]
         if failed:
             raise errors.PermanentError(f"{len(failed)} of {len(played)} attacks failed: {', '.join(failed)}")
+
+
+@lab.app.command()
+def latency(
+    names: Names = None,
+    *,
+    name: lab.Name = registry.DEFAULT,
+    directory: lab.Directory = None,
+    target: TargetFile = None,
+    confirm: Confirm = "",
+    cluster_wide: Wide = False,
+    namespace: Home = "",
+    seed: Seed = 1,
+    patience: Annotated[float, typer.Option(min=1, help="Seconds to wait for each detection.")] = measuring.PATIENCE_S,
+    json_file: Annotated[
+        pathlib.Path | None, typer.Option("--json", help="Write the figures here, for `evaluate`.")
+    ] = None,
+) -> None:
+    """Attack a cluster on which the operator runs, and time its detections from request to ThreatDetection."""
+    with lab.reported():
+        where = Where(name=name, directory=directory, target=target, confirm=confirm, cluster_wide=cluster_wide)
+        scene, issue = _scene(where, namespace)
+        found = measuring.measure(scene, catalog.named(names or []), seed=seed, issue=issue, patience_s=patience)
+        if json_file is not None:
+            json_file.write_bytes(msgspec.json.encode(found) + b"\n")
+        typer.echo(
+            f"seen {found.seen} of {found.attacks}; request to ThreatDetection: "
+            f"median {table.duration(found.median_s)}, 95th {table.duration(found.p95_s)}"
+        )
+        for missed in found.missed:
+            typer.echo(f"not seen: {missed}")
+
+
+class Where(msgspec.Struct, frozen=True):
+    """Which cluster was asked for."""
+
+    name: str
+    directory: pathlib.Path | None
+    target: pathlib.Path | None
+    confirm: str
+    cluster_wide: bool
+
+
+def _scene(where: Where, namespace: str) -> tuple[stage.Stage, stage.Issuer | None]:
+    """Find the cluster, have a foreign one confirmed, and give an empty stage on it."""
+    home = namespace or f"{staging.NAMESPACE}-{secrets.token_hex(3)}"
+    if where.target is None:
+        running = plane.ControlPlane.load(where.directory or registry.folder(where.name))
+        found = staging.target(running.admin_kubeconfig)
+        return stage.Stage(found.director, namespace=home, wide=True), _issuer(running)
+    found = staging.target(where.target)
+    _confirm(found.cluster, where.confirm)
+    return stage.Stage(found.director, namespace=home, wide=where.cluster_wide), None
 
 
 def _issuer(running: plane.ControlPlane) -> stage.Issuer:

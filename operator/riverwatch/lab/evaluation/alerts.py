@@ -106,6 +106,17 @@ def read(path: pathlib.Path) -> list[Alert]:
     return latest(found)
 
 
+def of_bodies(bodies: Iterable[object]) -> list[Alert]:
+    """Take custom resources as the API gives them.
+
+    Parameters
+    ----------
+    bodies
+        ThreatDetections.
+    """
+    return latest(_of_body(body) for body in msgspec.convert(list(bodies), list[_Body]))
+
+
 def of_detections(detections: Iterable[finding.Detection]) -> list[Alert]:
     """Take detections from a pipeline in this process.
 
