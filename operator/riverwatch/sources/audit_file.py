@@ -77,8 +77,9 @@ def read_paths(
         yield from reading.batches(decode.RecordDecoder(tally=tally, record_max_bytes=record_max_bytes))
         found_any = found_any or reading.seen > 0
         if not reading.seen and one.named:
-            problem = tally.recent[-1].detail if tally.recent else ""
-            raise errors.BadInputError(_nothing_in(reading.head, problem), where=_shown(one.name))
+            shown = _shown(one.name)
+            problem = next((skip.detail for skip in tally.recent if skip.where.startswith(shown)), "")
+            raise errors.BadInputError(_nothing_in(reading.head, problem), where=shown)
     if not found_any:
         raise errors.BadInputError("no file holds an audit record", where=", ".join(str(path) for path in paths))
 
@@ -221,7 +222,7 @@ def _shown(name: str) -> str:
 
 
 def _nothing_in(head: bytes, problem: str) -> str:
-    """Say that there is no audit record, what there is instead, and why the last candidate was none."""
+    """Say that there is no audit record, what there is instead, and what was wrong first."""
     kind = compression.looks_like(head)
     message = f"no Kubernetes audit record in it; it looks like {kind}"
     if kind in ("JSON", "text"):

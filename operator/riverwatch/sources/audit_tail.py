@@ -145,6 +145,8 @@ class AuditTail:
         if self._file is None and not self._open_next():
             return b""
         assert self._file is not None
+        if not self._same_head():
+            self._start_over()
         size = READ_BYTES
         while True:
             data = os.pread(self._file.descriptor, size, self._file.offset)
@@ -163,11 +165,8 @@ class AuditTail:
         assert self._file is not None
         length = os.fstat(self._file.descriptor).st_size
         self._counters.tail_lag_bytes.set(max(0, length - self._file.offset))
-        if length < self._file.offset or not self._same_head():
-            _log.info("the audit log was truncated", extra={"path": str(self._path)})
-            self._counters.tail_rotations.inc()
-            self._file.offset = 0
-            self._position = self._here(b"")
+        if length < self._file.offset:
+            self._start_over()
             return b""
         if not self._backlog and self._is_current():
             return b""
@@ -179,6 +178,13 @@ class AuditTail:
         self._counters.tail_rotations.inc()
         self._open_next()
         return b""
+
+    def _start_over(self) -> None:
+        assert self._file is not None
+        _log.info("the audit log was truncated", extra={"path": str(self._path)})
+        self._counters.tail_rotations.inc()
+        self._file.offset = 0
+        self._position = self._here(b"")
 
     def _is_current(self) -> bool:
         """Tell whether the path still names the file that is being read; also while it names none."""

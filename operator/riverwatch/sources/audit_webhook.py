@@ -35,6 +35,12 @@ PATHS = ("/audit", "/k8s-audit", "/")
 RETRY_AFTER_S = 5
 """Seconds told to a sender that is shed; kube-apiserver itself waits 10 s or more."""
 
+LINGER_S = 1.0
+"""Seconds in which the rest of a refused body is still read, so that the sender sees the answer and not a reset."""
+
+STOP_S = 5.0
+"""Seconds given at the stop to requests whose body is still arriving."""
+
 _FIREHOSE_REQUEST = "X-Amz-Firehose-Request-Id"
 _FIREHOSE_KEY = "X-Amz-Firehose-Access-Key"
 _TEXT = "text/plain"
@@ -144,7 +150,9 @@ class AuditWebhook:
             app.router.add_post(path, self._receive)
         app.router.add_get("/healthz", self._healthz)
         self._stopping = False
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, auto_decompress=False, shutdown_timeout=STOP_S, lingering_time=LINGER_S
+        )
         await self._runner.setup()
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
