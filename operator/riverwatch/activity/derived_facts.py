@@ -103,8 +103,8 @@ class Facts:
     def documents(self) -> tuple[dict[str, Json], ...]:
         """What the request writes, as partial objects.
 
-        A created or updated object is itself; a merge or apply patch is the part it names; a JSON patch gives one partial
-        object per ``add`` or ``replace``. Empty for reads, deletions and records without a body.
+        A created or updated object is itself; a merge or apply patch is the part it names; a JSON patch gives one
+        partial object per ``add`` or ``replace``. Empty for reads, deletions and records without a body.
         """
         if self._documents is None:
             self._documents = tuple(_documents(self))

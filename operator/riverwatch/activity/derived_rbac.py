@@ -1,7 +1,8 @@
 """Stage 2, derived fields of roles and bindings: what a request grants, and to whom.
 
-`rbac.can[]` reads wildcards as RBAC does, so that a rule on "may read secrets" also sees ``verbs: ["*"]``. Role references
-cannot change after creation, so for a patched binding the reference is taken from the answer. Listed in `derived`.
+`rbac.can[]` reads wildcards as RBAC does, so that a rule on "may read secrets" also sees ``verbs: ["*"]``. Role
+references cannot change after creation, so for a patched binding the reference is taken from the answer. Listed in
+`derived`.
 """
 
 from __future__ import annotations

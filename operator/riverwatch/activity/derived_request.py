@@ -62,7 +62,7 @@ CONTROLLER_MANAGER_ACCOUNTS = frozenset(
         "volumeattributesclass-protection-controller",
     )
 )
-"""Service accounts of the controllers inside kube-controller-manager, by exact name (kubernetes/pkg/controlplane RBAC policy)."""
+"""Service accounts of the controllers inside kube-controller-manager, by exact name (Kubernetes' bootstrap policy)."""
 
 NODES_GROUP = "system:nodes"
 """Group that the node authorizer demands beside a `system:node:` user name."""
@@ -194,7 +194,7 @@ def _is_documentation(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
 
 
 def from_public(addresses: list[str] | None) -> bool:
-    """Return whether any address in a record's chain is public; the first may be set by the client, the last is real."""
+    """Return whether any address in a record's chain is public; a client may set the first ones, the last is real."""
     if not addresses:
         return False
     return is_public(addresses[0]) if len(addresses) == 1 else any(map(is_public, addresses))

@@ -10,8 +10,6 @@ import pathlib
 from typing import Annotated
 
 import msgspec
-import rich.console
-import rich.table
 import typer
 
 from riverwatch import errors
@@ -44,22 +42,24 @@ def list_rules(
     if output is Output.JSON:
         typer.echo(msgspec.json.format(msgspec.json.encode(cards)).decode())
         return
-    table = rich.table.Table(box=None)
-    for heading in ("RULE", "SEVERITY", "NEEDS", "ATT&CK", "TITLE"):
-        table.add_column(heading, no_wrap=heading != "TITLE")
-    for card in cards:
-        table.add_row(
+    rows = [("RULE", "SEVERITY", "NEEDS", "ATT&CK", "TITLE")]
+    rows += [
+        (
             card.id,
             card.severity.value if card.raises else "context",
             card.audit_level.value,
             " ".join(technique.id for technique in card.techniques),
             card.title,
         )
-    rich.console.Console().print(table)
+        for card in cards
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        typer.echo("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]))
 
 
-@app.command()
-def test(
+@app.command("test")
+def run_cases(
     paths: Annotated[
         list[pathlib.Path] | None, typer.Argument(help="Rule files or folders; the built-in rules when none is given.")
     ] = None,

@@ -1,8 +1,9 @@
 """Stage 4a: a rule's condition -> the records it could match at all, as boxes for the index of `rules.engine`.
 
-A box names, per dimension (verb, resource, subresource, result code, kind of identity, impersonation), the only values
-under which the condition can hold; a missing dimension means any. The union of a rule's boxes always covers every record
-the condition holds for: being too wide costs time, being too narrow would lose hits, so when in doubt it is wider.
+A box names, per dimension (verb, resource, subresource, result code, class of identity, impersonation, public source,
+user agent), the only values under which the condition can hold; a missing dimension means any. The union of a rule's
+boxes always covers every record the condition holds for: being too wide costs time, being too narrow would lose hits,
+so when in doubt it is wider. Called by `rules.conditions` and `rules.engine`.
 """
 
 from __future__ import annotations
@@ -82,51 +83,60 @@ Boxes = tuple[Box, ...]
 ANYTHING: Boxes = (Box(),)
 """The union that excludes nothing."""
 
-_CODE_FIELDS: dict[tuple[str, bool], Code] = {
-    ("request.refused", True): lambda code: code in (401, 403),
-    ("request.refused", False): lambda code: code not in (401, 403),
-    ("request.allowed", True): lambda code: code not in (401, 403),
-    ("request.allowed", False): lambda code: code in (401, 403),
-    ("request.failed", True): lambda code: code >= 400,
-    ("request.failed", False): lambda code: code < 400,
-    ("request.succeeded", True): lambda code: code < 400,
-}
-
 
 def of_texts(field: str, texts: Iterable[str]) -> Boxes:
     """Limit a field, by its full name, to some plain lower-case texts."""
     values = frozenset(texts)
-    match field:
-        case "verb":
-            return (Box(verbs=values),)
-        case "objectRef.resource":
-            return (Box(resources=values),)
-        case "objectRef.subresource":
-            return (Box(subresources=values),)
-        case "responseStatus.code":
-            codes = frozenset(int(text) for text in values if text.isdigit())
-            return (Box(codes=(codes.__contains__,)),)
-        case "identity.kind":
-            return (Box(kinds=values | {CONTROLLER}),)
-        case "user.username":
-            # Sigma compares without case, so a name in other letters, which is an ordinary user, may match too.
-            found = {class_of(identities.classify(text)) for text in values}
-            return (Box(kinds=frozenset(found | {"user"})),)
-        case "request.anonymous" if values == {"true"}:
-            return (Box(kinds=frozenset({"anonymous"})),)
-        case "identity.controller" if values == {"true"}:
-            return (Box(kinds=frozenset({CONTROLLER})),)
-        case "identity.controlPlane" if values == {"true"}:
-            return (Box(kinds=frozenset({CONTROLLER, "node"})),)
-        case "source.public" if values == {"true"}:
-            return (Box(public=True),)
-        case "impersonatedUser.username":
-            return (Box(impersonated=True),) if "" not in values else ANYTHING
-        case _ if field in {name for name, _ in _CODE_FIELDS} and len(values) == 1:
-            test = _CODE_FIELDS.get((field, "true" in values))
-            return (Box(codes=(test,)),) if test else ANYTHING
-        case _:
-            return ANYTHING if "" in values else present(field)
+    if field in _BY_VALUES:
+        return _BY_VALUES[field](values)
+    if field in _FLAGS and len(values) == 1:
+        return _FLAGS[field].get(next(iter(values)), ANYTHING)
+    return ANYTHING if "" in values else present(field)
+
+
+def _codes(values: frozenset[str]) -> Boxes:
+    codes = frozenset(int(text) for text in values if text.isdigit())
+    return (Box(codes=(codes.__contains__,)),)
+
+
+def _usernames(values: frozenset[str]) -> Boxes:
+    # Sigma compares without case, so a name in other letters, which is an ordinary user, may match too.
+    found = {class_of(identities.classify(text)) for text in values}
+    return (Box(kinds=frozenset(found | {"user"})),)
+
+
+_BY_VALUES: dict[str, Callable[[frozenset[str]], Boxes]] = {
+    "verb": lambda values: (Box(verbs=values),),
+    "objectRef.resource": lambda values: (Box(resources=values),),
+    "objectRef.subresource": lambda values: (Box(subresources=values),),
+    "responseStatus.code": _codes,
+    "identity.kind": lambda values: (Box(kinds=values | {CONTROLLER}),),
+    "user.username": _usernames,
+}
+"""Fields of the index with more than two values -> their boxes."""
+
+
+def _code_box(test: Code) -> Boxes:
+    return (Box(codes=(test,)),)
+
+
+_FLAGS: dict[str, dict[str, Boxes]] = {
+    "request.refused": {
+        "true": _code_box(lambda code: code in (401, 403)),
+        "false": _code_box(lambda code: code not in (401, 403)),
+    },
+    "request.allowed": {
+        "true": _code_box(lambda code: code not in (401, 403)),
+        "false": _code_box(lambda code: code in (401, 403)),
+    },
+    "request.failed": {"true": _code_box(lambda code: code >= 400), "false": _code_box(lambda code: code < 400)},
+    "request.succeeded": {"true": _code_box(lambda code: code < 400)},
+    "request.anonymous": {"true": (Box(kinds=frozenset({"anonymous"})),)},
+    "identity.controller": {"true": (Box(kinds=frozenset({CONTROLLER})),)},
+    "identity.controlPlane": {"true": (Box(kinds=frozenset({CONTROLLER, "node"})),)},
+    "source.public": {"true": (Box(public=True),)},
+}
+"""Fields that are true or false -> the boxes of either; what is missing limits nothing."""
 
 
 def of_texts_negated(field: str, texts: Iterable[str]) -> Boxes:

@@ -1,7 +1,8 @@
 """Stage 4a: a rule's cases -> whether the rule fires and stays quiet as they say.
 
-A cases file holds one audit record as `base` and a list of cases; each case's records are laid over it, so that a case shows
-only what matters. The same code runs for built-in rules (tests, ``riverwatch rules test``) and for a `DetectionRule`'s cases.
+A cases file holds one audit record as `base` and a list of cases; each case's records are laid over it, so that a case
+shows only what matters. The same code runs for built-in rules (tests, ``riverwatch rules test``) and for the cases of a
+`DetectionRule`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stage 4a, documents: the checklist of what detectors of audit records look for, and what riverwatch does about each row.
+"""Stage 4a, documents: what detectors of audit records look for, row by row, and what riverwatch does about each.
 
 A row is covered by the rules whose cards name it, or has a written reason why no rule does. Printed into
 docs/reference/rules.md by `rules.pages`; a test keeps the two complete.
@@ -15,7 +15,7 @@ class Row(msgspec.Struct, frozen=True):
     id: str
     title: str
     needs: str
-    """Metadata, body (Request or RequestResponse), window (counting), history (learned), outside (not in the audit log)."""
+    """Metadata, body (of requests), window (counting), history (learned), outside (not in the audit log)."""
     reason: str = ""
     """Why no rule covers it; empty for rows that rules cover."""
 
@@ -31,7 +31,8 @@ ROWS: dict[str, Row] = {
             "A5",
             "Tor/proxy caller",
             "Metadata",
-            "Needs a list of anonymiser addresses that ages in days; ship yours as a DetectionRule with sourceIPs|cidr.",
+            "Needs a list of anonymiser addresses that ages in days; ship yours as a DetectionRule with "
+            "sourceIPs|cidr.",
         ),
         Row(
             "A6",
@@ -45,7 +46,8 @@ ROWS: dict[str, Row] = {
             "A9",
             "Principal off allow-list",
             "Metadata",
-            "The list of expected identities is the user's; ship it as a DetectionRule. Without one the novelty model speaks.",
+            "The list of expected identities is the user's; ship it as a DetectionRule. Without one the "
+            "novelty model speaks.",
         ),
         Row("A10", "Named admin used", "Metadata", ""),
         Row("A11", "New user agent", "history", "Learned: novelty of the user-agent family per identity."),
@@ -76,7 +78,8 @@ ROWS: dict[str, Row] = {
             "B11",
             "Image off-list or never seen",
             "body, history",
-            "The list of allowed registries is the user's; a DetectionRule on pod.registry holds it. Never-seen ones are learned.",
+            "The list of allowed registries is the user's; a DetectionRule on pod.registry holds it. "
+            "Never-seen ones are learned.",
         ),
         Row("B12", "Miner image or name", "body", ""),
         Row("B13", "Attack-tool pod name", "body", ""),
@@ -133,7 +136,8 @@ ROWS: dict[str, Row] = {
             "D10",
             "Service-account token auto-mounted",
             "body",
-            "True of nearly every pod by default: a matter for a posture scanner. pod.automountServiceAccountToken is there for own rules.",
+            "True of nearly every pod by default: a matter for a posture scanner. "
+            "pod.automountServiceAccountToken is there for own rules.",
         ),
         Row("E1", "Secret read", "Metadata", ""),
         Row("E2", "Secret read refused", "Metadata, window", ""),
@@ -164,7 +168,8 @@ ROWS: dict[str, Row] = {
             "G3",
             "Audit logging off",
             "outside",
-            "Not in the audit log of the API server: the cloud's own log has it. Silence itself is reported as a lack of records.",
+            "Not in the audit log of the API server: the cloud's own log has it. Silence itself is reported "
+            "as a lack of records.",
         ),
         Row("G4", "NetworkPolicy changed", "Metadata", ""),
         Row("H1", "Cluster DNS changed", "Metadata", ""),

@@ -1,7 +1,7 @@
 """Stage 4a: a Sigma condition tree -> one predicate over `Facts`, its boxes for the index, and its evidence fields.
 
-Semantics are Sigma's: a list means any, ``|all`` all; an absent field matches nothing but null; ``not`` of an absent field
-is true. A field with several values in the record matches when any of them does. Called by `rules.sigma`.
+Semantics are Sigma's: a list means any, ``|all`` all; an absent field matches nothing but null; ``not`` of an absent
+field is true. A field with several values in the record matches when any of them does. Called by `rules.sigma`.
 """
 
 from __future__ import annotations

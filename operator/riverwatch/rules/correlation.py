@@ -1,8 +1,8 @@
-"""Stage 4a: Sigma correlations over a stream, with bounded memory: records that a rule matched -> groups that reached the count.
+"""Stage 4a: Sigma correlations over a stream: records that a rule matched -> groups that reached the count.
 
-Time comes from records only and may go backwards by less than the window. Every group keeps no more entries than the count
-needs, and a correlation keeps no more groups than its budget; the group that was quiet longest goes first. The state is
-plain data. Called by `rules.engine`.
+Time comes from records only and may go backwards by less than the window. Memory is bounded: every group keeps no more
+entries than the count needs, and a correlation keeps no more groups than its budget; the group that was quiet longest
+goes first. The state is plain data. Called by `rules.engine`.
 """
 
 from __future__ import annotations

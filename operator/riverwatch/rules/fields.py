@@ -1,8 +1,8 @@
 """Stage 4a: a Sigma field name -> the function that reads it from `Facts`.
 
 Names are paths of the audit record as the Sigma community writes them, derived fields, and the short names that public
-rules use. Scalars of `Activity` are plain attribute access; body paths are looked up in the body parsed once per record.
-A name that can never hold a value is refused, with the nearest known one. Called by `rules.matching`.
+rules use. Scalars of `Activity` are plain attribute access; body paths are followed in the body, parsed once per
+record. A name that can never hold a value is refused, with the nearest known one. Called by `rules.matching`.
 """
 
 from __future__ import annotations
@@ -163,20 +163,22 @@ def _collect(value: derived_facts.Json, parts: tuple[str, ...], found: list[deri
     if len(found) >= MAX_PATH_VALUES:
         return
     if isinstance(value, list):
-        if parts and parts[0].isdigit():
-            index = int(parts[0][:6])
-            if index < len(value):
-                _collect(value[index], parts[1:], found)
-            return
-        for item in value:
-            _collect(item, parts, found)
+        _collect_list(value, parts, found)
     elif not parts:
         if value is not None:
             found.append(value)
     elif isinstance(value, dict):
-        if parts[0] in value:
-            _collect(value[parts[0]], parts[1:], found)
-        for length in range(2, len(parts) + 1):
+        for length in range(1, len(parts) + 1):
             key = ".".join(parts[:length])
             if key in value:
                 _collect(value[key], parts[length:], found)
+
+
+def _collect_list(values: list[derived_facts.Json], parts: tuple[str, ...], found: list[derived_facts.Json]) -> None:
+    if parts and parts[0].isdigit():
+        index = int(parts[0][:6])
+        if index < len(values):
+            _collect(values[index], parts[1:], found)
+        return
+    for item in values:
+        _collect(item, parts, found)

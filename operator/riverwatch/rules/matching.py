@@ -1,7 +1,7 @@
 """Stage 4a: one Sigma value (string, number, regex, CIDR ...) -> a function that says whether a field's value matches.
 
-Strings compare without case and with Sigma's wildcards; regular expressions run on RE2, which cannot backtrack. Matching
-never raises: a value of another type does not match. Called by `rules.conditions`.
+Strings compare without case and with Sigma's wildcards; regular expressions run on RE2, which cannot backtrack.
+Matching never raises: a value of another type does not match. Called by `rules.conditions`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def compile_regex(pattern: str, *, where: str, field: str) -> Any:
     """
     if len(pattern) > MAX_REGEX_CHARS:
         raise errors.BadRuleError(
-            f"field {field!r}: the regular expression has {len(pattern)} characters, at most {MAX_REGEX_CHARS} are allowed",
+            f"field {field!r}: a regular expression of {len(pattern)} characters, at most {MAX_REGEX_CHARS} allowed",
             where=where,
         )
     options = re2.Options()
@@ -65,8 +65,8 @@ def compile_regex(pattern: str, *, where: str, field: str) -> Any:
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
         raise errors.BadRuleError(
-            f"field {field!r}: regular expression {pattern!r} is refused by RE2: {reason}; look-around and back references "
-            "are not supported because they can take exponential time",
+            f"field {field!r}: regular expression {pattern!r} is refused by RE2: {reason}; look-around and back "
+            "references are not supported because they can take exponential time",
             where=where,
         ) from error
 

@@ -308,7 +308,7 @@ def _group_getters(
     }
 
 
-def _card(
+def _card(  # noqa: PLR0913 - everything a card is printed from
     document: dict[str, Any],
     custom: dict[str, Any],
     *,

@@ -1,7 +1,7 @@
 """Stage 4a: one plain sentence of facts about a record that a rule matched, safe to print.
 
-``Activity`` and the rule's ending -> "ana@example.com created pod web/tool-x with a privileged container". Names come from
-whoever sent the request, so control and invisible characters are made visible and lengths are cut. Called by
+``Activity`` and the rule's ending -> "ana@example.com created pod web/tool-x with a privileged container". Names come
+from whoever sent the request, so control and invisible characters are made visible and lengths are cut. Called by
 `rules.engine` for hits only.
 """
 
