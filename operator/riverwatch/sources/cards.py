@@ -14,6 +14,7 @@ AUDIT_WEBHOOK = base.SourceCard(
         "kube-apiserver --audit-policy-file with at least level Metadata",
     ),
     settings=(
+        "audit_webhook",
         "audit_host",
         "audit_port",
         "audit_cert",
