@@ -7,9 +7,8 @@ that needs them, so that ``riverwatch --help`` stays quick.
 from __future__ import annotations
 
 import importlib
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 import typer.core
 import typer.main
@@ -44,11 +43,11 @@ HELP = {
 class LazyGroup(typer.core.TyperGroup):
     """Loads a command's module when the command is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base's signature
         """Return the names of all commands."""
         return list(HELP)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base's signature
         """Return a command, importing what it needs."""
         if cmd_name in COMMANDS:
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -60,7 +59,7 @@ class LazyGroup(typer.core.TyperGroup):
             return found
         return None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the base's signature
         """Write the overview without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(HELP.items()))

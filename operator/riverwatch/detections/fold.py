@@ -14,7 +14,6 @@ import msgspec
 from riverwatch import clock, vocabulary
 from riverwatch.activity import record
 from riverwatch.detections import advice, finding
-from riverwatch.models import base as models_base
 from riverwatch.models import bank
 from riverwatch.scoring import explain, judge
 
@@ -83,7 +82,7 @@ def _opened(
     key: str, activity: record.Activity, verdict: judge.Verdict, policy_refs: tuple[str, ...]
 ) -> finding.Detection:
     actor = activity.actor
-    first_s = min((item.time_s for item in verdict.case.evidence), default=activity.time_s)
+    first_s = min((item.time_s for item in verdict.before), default=activity.time_s)
     digest = hashlib.sha256(f"{key}\n{clock.rfc3339(first_s)}".encode()).hexdigest()
     return finding.Detection(
         uid=digest[:16],
@@ -104,8 +103,8 @@ def _opened(
         first_seen_s=first_s,
         last_seen_s=activity.time_s,
         observed_at_s=activity.time_s,
-        evidence=list(verdict.case.evidence[:-1]),
-        evidence_count=max(0, len(verdict.case.evidence) - 1),
+        evidence=verdict.before,
+        evidence_count=len(verdict.before),
         explanation=[],
         counterfactual="",
         recommendations=[],
@@ -119,12 +118,11 @@ def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Ve
     strength = _strength(verdict)
     if found.detectors and found.kind is not verdict.kind:
         found.kind = vocabulary.DetectionKind.CORRELATED
-    detectors = [hit.card.id for hit in verdict.hits] + [part.model for part in case.parts]
+    detectors = [hit.card.id for hit in case.hits] + [part.model for part in case.parts]
     found.detectors.extend(name for name in dict.fromkeys(detectors) if name not in found.detectors)
     found.last_seen_s = max(found.last_seen_s, activity.time_s)
     found.first_seen_s = min(found.first_seen_s, activity.time_s)
-    if case.evidence:
-        _remember(found, case.evidence[-1] if case.evidence[-1].audit_id == activity.audit_id else _evidence(activity))
+    _remember(found, verdict.evidence)
     _extend(found.source_ips, activity.source_ip)
     _extend(found.user_agents, activity.user_agent[:256])
     target = finding.Target(
@@ -132,7 +130,7 @@ def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Ve
     )
     if activity.resource and target not in found.targets and len(found.targets) < finding.MAX_TARGETS:
         found.targets.append(target)
-    for hit in verdict.hits:
+    for hit in case.hits:
         found.techniques.extend(item for item in hit.card.techniques if item not in found.techniques)
     if verdict.severity.rank > found.severity.rank:
         found.severity = verdict.severity
@@ -146,36 +144,33 @@ def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Ve
 def _describe(found: finding.Detection, activity: record.Activity, verdict: judge.Verdict) -> None:
     case = verdict.case
     who = f"{activity.principal.label} as {activity.actor.label}" if activity.impersonated else activity.actor.label
-    found.title = explain.title(who, case.parts, verdict.hits)
-    if verdict.hits:
-        best = max(verdict.hits, key=lambda hit: hit.card.severity.rank)
-        found.use_case = best.card.use_case
+    found.title = explain.title(who, case.parts, case.hits if verdict.by_rule else [])
+    if verdict.by_rule:
+        found.use_case = case.hits[0].card.use_case
     else:
         found.use_case = advice.use_case(case.parts)
         techniques = advice.techniques(case.parts)
         found.techniques.extend(item for item in techniques if item not in found.techniques)
     share = (verdict.nats - case.nats) / verdict.nats if verdict.nats > 0 else 1.0
-    found.explanation = explain.reasons(case.parts, verdict.hits, share_of_rules=share)
+    found.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share)
     found.counterfactual = explain.counterfactual(
-        case.parts, nats=verdict.nats, threshold=verdict.threshold, by_rule=bool(verdict.hits)
+        case.parts, nats=verdict.nats, threshold=verdict.threshold, by_rule=bool(case.hits)
     )
-    found.recommendations = advice.recommendations(activity, verdict.hits, found)
+    found.recommendations = advice.recommendations(activity, case.hits, found)
 
 
 def _strength(verdict: judge.Verdict) -> float:
-    anomaly = 1.0 - 2.0 ** (-verdict.case.nats / max(verdict.threshold, 1.0))
-    rule = max((RULE_SCORE[hit.card.severity] for hit in verdict.hits), default=0.0)
+    case = verdict.case
+    anomaly = 1.0 - 2.0 ** (-case.nats / max(verdict.threshold, 1.0))
+    rule = max((RULE_SCORE[hit.card.severity] for hit in case.hits), default=0.0)
     return 1.0 - (1.0 - anomaly) * (1.0 - rule)
 
 
 def _confidence(verdict: judge.Verdict) -> float:
+    case = verdict.case
     ratio = verdict.nats / max(verdict.threshold, 1.0)
-    by_rule = 0.7 if verdict.hits else 0.0
-    return min(0.99, max(by_rule, 1.0 - 0.5**ratio) + (0.1 if verdict.hits and verdict.case.parts else 0.0))
-
-
-def _evidence(activity: record.Activity) -> finding.Evidence:
-    return finding.Evidence(activity.audit_id, activity.time_s, advice.summary(activity), models_base.to_score(0.0))
+    by_rule = 0.7 if case.hits else 0.0
+    return min(0.99, max(by_rule, 1.0 - 0.5**ratio) + (0.1 if case.hits and case.parts else 0.0))
 
 
 def _remember(found: finding.Detection, item: finding.Evidence) -> None:

@@ -4,9 +4,9 @@ A pod-bound token names itself in ``user.extra`` (``authentication.kubernetes.io
 has one address; a kubelet's certificate belongs to one node. Use from a second address is near-certain theft, unless this
 cluster's network makes it common (proxies, address translation), which the model learns:
 
-    P(a credential moves) = (0.5 + moved) / (1 + credentials seen more than once)
+    P(a credential moves) = (PRIOR + moved) / (1 + credentials seen more than once)
 
-kept per kind of credential (Jeffreys' prior). Where the inventory knows the pod's address or its end, the first use can
+kept per kind of credential. Where the inventory knows the pod's address or its end, the first use can
 already be judged. One estimator for the cluster, owned by `models.bank`.
 """
 
@@ -44,6 +44,9 @@ HALF_LIFE_CREDENTIALS = 5_000.0
 DECAY = 0.5 ** (1.0 / HALF_LIFE_CREDENTIALS)
 """Factor per credential that follows from the half-life."""
 
+PRIOR = 0.1
+"""Moves assumed before any was seen: a bound token does not move unless the network hides where it comes from."""
+
 MISMATCH_NATS = 6.0
 """Surprise added when the inventory knows the credential's own address and it is another: about 1 in 400, a cautious figure
 for stale inventories."""
@@ -75,7 +78,7 @@ class Credential(river_base.AnomalyDetector):
     ...     model.learn_one(use)
     ...     model.learn_one(use)
     >>> model.score_one(use), round(model.score_one(use | {"address": "198.51.100.7"}), 2)
-    (0.0, 0.33)
+    (0.0, 0.42)
     """
 
     def __init__(self, max_credentials: int = MAX_CREDENTIALS) -> None:
@@ -104,7 +107,7 @@ class Credential(river_base.AnomalyDetector):
         nats = 0.0
         if known and use.address not in known:
             reused, moved = self._reused.get(use.kind, 0.0), self._moved.get(use.kind, 0.0)
-            nats -= math.log((0.5 + moved) / (1.0 + reused))
+            nats = max(0.0, -math.log((PRIOR + moved) / (1.0 + reused)))
         wrong_place = bool(use.own_address) and use.address != use.own_address and use.address not in known
         if wrong_place or use.owner_gone:
             nats += MISMATCH_NATS

@@ -62,6 +62,10 @@ class Pipeline:
         self.learning = learning_phase.Learning(learn_until_s)
         self.used = 0
         """Records judged."""
+        self.bodies_seen = 0
+        """Records that were not routine and had a request body."""
+        self.credentials_seen = 0
+        """Records that were not routine and named their credential."""
         self._dedupe = dedupe.Dedupe()
         self._routine = learning_phase.Routine()
 
@@ -178,6 +182,8 @@ class Pipeline:
             siblings=self.inventory.siblings(activity.principal),
         )
         use = self._credential_use(activity)
+        self.bodies_seen += bool(activity.record.request_object)
+        self.credentials_seen += bool(activity.credential_id)
         parts = self.models.opinion(measured, use) if rules.mode.models_learn else []
         verdict = None
         if hits or parts:

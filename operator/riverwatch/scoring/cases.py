@@ -12,6 +12,7 @@ import msgspec
 from riverwatch.detections import finding
 from riverwatch.features import vector
 from riverwatch.models import base, credential
+from riverwatch.rules import base as rules_base
 
 IDLE_S = 1_800.0
 """Seconds without novelty that close a case: longer than the ten minutes between steps of a patient attacker."""
@@ -68,6 +69,8 @@ class Case(msgspec.Struct):
     pairs: set[str] = set()
     """Novelties already counted, ``feature=value``."""
     parts: list[base.Surprise] = []
+    hits: list[rules_base.RuleHit] = []
+    """Rule hits of the case, one per rule, the most severe first."""
     evidence: list[finding.Evidence] = []
     held: list[Held] = []
     raised: bool = False
@@ -105,6 +108,13 @@ class Case(msgspec.Struct):
             del self.strengths[MAX_STRONGEST:]
             self.nats = sum(value * FADE**place for place, value in enumerate(self.strengths))
         return strength
+
+    def hit(self, hits: list[rules_base.RuleHit]) -> None:
+        """Add rule hits; of each rule the first one is kept."""
+        known = {one.card.id for one in self.hits}
+        self.hits.extend(one for one in hits if one.card.id not in known)
+        self.hits.sort(key=lambda one: -one.card.severity.rank)
+        del self.hits[MAX_PARTS:]
 
     def over(self, now_s: float, *, idle_s: float) -> bool:
         """Tell whether the case has ended by record time `now_s`."""

@@ -68,9 +68,13 @@ class Verdict(msgspec.Struct):
     """Evidence of the whole case, rules included."""
     threshold: float
     kind: vocabulary.DetectionKind
-    hits: list[rules_base.RuleHit]
-    """Rule hits that policies leave."""
+    by_rule: bool
+    """Whether the rules of the case weigh more than what was new in it."""
     case: cases.Case
+    before: list[finding.Evidence]
+    """Evidence of the case up to this record."""
+    evidence: finding.Evidence
+    """This record as evidence."""
 
 
 class Judge:
@@ -138,14 +142,18 @@ class Judge:
         activity = question.activity
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
-        if strength > 0.0 or loud:
-            case.evidence.append(
-                finding.Evidence(activity.audit_id, activity.time_s, question.summary, models_base.to_score(strength))
-            )
-            del case.evidence[cases.MAX_EVIDENCE :]
+        case.hit(loud)
+        rule_score = max((models_base.to_score(RULE_NATS[_rule_severity(hit, question)]) for hit in loud), default=0.0)
+        evidence = finding.Evidence(
+            activity.audit_id,
+            activity.time_s,
+            question.summary,
+            round(max(models_base.to_score(strength), rule_score), 3),
+        )
         threshold = self.threshold(question.policy)
-        severity = _severity(loud, case.nats, threshold, question)
-        nats = case.nats + max((RULE_NATS[_rule_severity(hit, question)] for hit in loud), default=0.0)
+        rule_nats = max((RULE_NATS[_rule_severity(hit, question)] for hit in case.hits), default=0.0)
+        nats = case.nats + rule_nats
+        severity = _severity(case.hits, nats, threshold, question)
         raised = self._raises(
             question, case, loud=loud, severity=severity, nats=nats, threshold=threshold, strength=strength
         )
@@ -155,11 +163,16 @@ class Judge:
             case.cap = 0.0 if loud else threshold * budget.STRONG_FACTOR
             self.budget.spend(question.policy.alert_budget_ref, nats=nats, time_s=activity.time_s)
         hold = self._holds(question, case, strength=strength, threshold=threshold, raised=raised)
+        by_rule = rule_nats > case.nats
         kind = vocabulary.DetectionKind.ANOMALY
-        if loud:
-            sequence = all(hit.card.sequence for hit in loud)
+        if by_rule:
+            sequence = all(hit.card.sequence for hit in case.hits)
             kind = vocabulary.DetectionKind.SEQUENCE if sequence else vocabulary.DetectionKind.RULE
-        return Verdict(raised, hold, severity, nats, threshold, kind, loud, case)
+        before = list(case.evidence)
+        if strength > 0.0 or loud:
+            case.evidence.append(evidence)
+            del case.evidence[cases.MAX_EVIDENCE :]
+        return Verdict(raised, hold, severity, nats, threshold, kind, by_rule, case, before, evidence)
 
     def _raises(
         self,

@@ -1,0 +1,265 @@
+"""The promises of the whole: quiet, explained, score then learn, same result everywhere."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from riverwatch import testing, vocabulary
+from riverwatch.detections import render
+from riverwatch.rules import engine
+from riverwatch.runtime import pipeline
+from riverwatch.scoring import policy, policy_compile
+from riverwatch.sources import base
+
+HOUR_S = 3_600.0
+LEARN_S = testing.START_S + 48 * HOUR_S
+
+RULES = engine.load_catalog()
+
+
+def routine(*, hours: int = 60, seed: int = 3) -> list:
+    """Ten workloads that do the same few things all day, from one place each."""
+    rng = random.Random(seed)
+    records = []
+    for step in range(hours * 30):
+        time_s = testing.START_S + step * 120.0
+        number = rng.randrange(10)
+        verb, resource, name = rng.choice(
+            [("get", "configmaps", "settings"), ("list", "pods", ""), ("get", "secrets", f"app-{number}-tls")]
+        )
+        records.append(
+            testing.audit_record(
+                time_s=time_s,
+                user=f"system:serviceaccount:web:app-{number}",
+                verb=verb,
+                resource=resource,
+                name=name,
+                source_ip=f"10.4.{number}.19",
+                user_agent=f"app-{number}/1.0",
+            )
+        )
+    return records
+
+
+def theft(*, at_s: float, user: str = "system:serviceaccount:web:app-1") -> list:
+    """The credential of a workload, used from elsewhere, within its rights."""
+    return [
+        testing.audit_record(
+            time_s=at_s + 10.0 * number,
+            user=user,
+            verb=verb,
+            resource=resource,
+            name=name,
+            source_ip="198.51.100.7",
+            user_agent="curl/8.5.0",
+            audit_id=f"theft-{number}",
+        )
+        for number, (verb, resource, name) in enumerate(
+            [("list", "pods", ""), ("get", "secrets", "app-1-tls"), ("get", "secrets", "app-2-tls")]
+        )
+    ]
+
+
+def run(records, *, rules=RULES, policies=policy.DEFAULT, learn_until_s=LEARN_S, batch=97):
+    through = pipeline.Pipeline(rules=engine.RuleEngine(rules), policies=policies, learn_until_s=learn_until_s)
+    tally = base.Tally()
+    found = {}
+    for start in range(0, len(records), batch):
+        part = records[start : start + batch]
+        tally.read += len(part)
+        for detection in through.process(part, tally=tally):
+            found[detection.uid] = detection
+    return list(found.values()), through, tally
+
+
+def bodies(found) -> list[bytes]:
+    return [msgspec.json.encode(render.to_threat_detection(detection)) for detection in found]
+
+
+def test_routine_life_raises_nothing():
+    found, _, tally = run(routine())
+    assert found == []
+    assert tally.used == tally.read
+
+
+def test_a_stolen_credential_within_its_rights_is_one_explained_detection():
+    at_s = LEARN_S + 2 * HOUR_S
+    found, _, _ = run(sorted(routine() + theft(at_s=at_s), key=lambda one: one.request_received_timestamp))
+    (one,) = found
+    assert one.actor.name == "app-1"
+    assert one.namespace == "web"
+    assert one.use_case is vocabulary.UseCase.CREDENTIAL_MISUSE
+    assert {item.audit_id for item in one.evidence} == {"theft-0", "theft-1", "theft-2"}
+    assert {"network", "agent"} <= {reason.feature for reason in one.explanation}
+    network = next(reason for reason in one.explanation if reason.feature == "network")
+    assert "10.4.1.0/24" in network.expected
+    assert "198.51.100.0/24" in network.text
+    assert "10.4.1.0/24" in one.counterfactual
+    assert one.observed_at_s == at_s
+
+
+def test_without_models_the_same_theft_is_not_seen():
+    policies = policy.PolicySet(
+        [
+            policy_compile.compile_body(
+                {
+                    "apiVersion": "riverwatch.dev/v1alpha1",
+                    "kind": "ClusterDetectionPolicy",
+                    "metadata": {"name": "rules-only"},
+                    "spec": {"mode": "RulesOnly", "namespaceSelector": {"matchNames": ["*"]}},
+                }
+            )
+        ]
+    )
+    found, _, _ = run(routine() + theft(at_s=LEARN_S + 13 * HOUR_S), policies=policies)
+    assert not any(detection.kind is vocabulary.DetectionKind.ANOMALY for detection in found)
+
+
+def test_nothing_is_raised_before_the_end_of_learning():
+    early = theft(at_s=LEARN_S - 5 * HOUR_S)
+    found, _, _ = run(sorted(routine() + early, key=lambda one: one.request_received_timestamp))
+    assert found == []
+
+
+def test_what_was_flagged_is_not_learned():
+    first, second = theft(at_s=LEARN_S + 13 * HOUR_S), theft(at_s=LEARN_S + 13 * HOUR_S + 49 * HOUR_S)
+    found, _, _ = run(routine() + first + second)
+    assert len(found) == 2, "two days apart they are two incidents, and the first taught nothing"
+
+
+def test_one_actor_and_incident_is_one_object_that_grows():
+    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S) + theft(at_s=LEARN_S + 15 * HOUR_S)
+    found, _, _ = run(records)
+    assert len(found) == 1
+    assert found[0].evidence_count > 3
+
+
+def test_batches_do_not_matter():
+    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
+    assert bodies(run(records, batch=1)[0]) == bodies(run(records, batch=1_000)[0])
+
+
+def test_the_same_stream_gives_the_same_bytes():
+    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
+    assert bodies(run(records)[0]) == bodies(run(records)[0])
+
+
+def test_a_second_delivery_changes_nothing():
+    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
+    doubled = [one for record in records for one in (record, record)]
+    found, _, tally = run(doubled)
+    assert bodies(found) == bodies(run(records)[0])
+    assert tally.skipped[base.SkipReason.DUPLICATE] == len(records)
+
+
+def test_a_borrowed_audit_id_does_not_hide_a_request():
+    harmless = routine()
+    attack = theft(at_s=LEARN_S + 13 * HOUR_S)
+    for one, victim in zip(attack, harmless[-3:], strict=True):
+        one.audit_id = victim.audit_id
+    found, _, tally = run(harmless + attack)
+    assert len(found) == 1
+    assert base.SkipReason.DUPLICATE not in tally.skipped
+
+
+def test_high_rule_hits_are_raised_without_any_history():
+    binding = {
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "ops"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "web"}],
+    }
+    attack = testing.audit_record(
+        user="mallory@example.com",
+        verb="create",
+        resource="clusterrolebindings",
+        api_group="rbac.authorization.k8s.io",
+        namespace="",
+        name="ops",
+        code=201,
+        request_object=binding,
+    )
+    (one,), _, _ = run([attack], learn_until_s=None)
+    assert one.severity.rank >= vocabulary.Severity.HIGH.rank
+    assert one.namespace == ""
+    assert one.recommendations
+
+
+def test_own_requests_are_counted_and_passed_over():
+    through = pipeline.Pipeline(
+        rules=engine.RuleEngine(RULES), own_usernames=frozenset({"system:serviceaccount:rw:riverwatch"})
+    )
+    tally = base.Tally()
+    tally.read = 1
+    own = testing.audit_record(user="system:serviceaccount:rw:riverwatch", verb="list", resource="secrets", name="")
+    assert through.process([own], tally=tally) == []
+    assert tally.skipped == {base.SkipReason.OWN_IDENTITY: 1}
+
+
+BROKEN = {
+    "without a user": ({"user": None}, base.SkipReason.MISSING_USER),
+    "without any time": (
+        {"request_received_timestamp": None, "stage_timestamp": "never"},
+        base.SkipReason.MISSING_TIMESTAMP,
+    ),
+    "without a verb": ({"verb": ""}, base.SkipReason.MISSING_VERB),
+    "before the result": ({"stage": "RequestReceived"}, base.SkipReason.STAGE_RECEIVED),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_an_unusable_record_is_counted_and_the_rest_goes_on(case):
+    changes, reason = BROKEN[case]
+    broken = testing.audit_record()
+    for name, value in changes.items():
+        setattr(broken, name, value)
+    _, through, tally = run([broken, testing.audit_record()])
+    assert tally.skipped == {reason: 1}
+    assert through.used == 1
+
+
+def test_a_record_without_object_status_and_agent_is_judged():
+    bare = testing.audit_record()
+    bare.object_ref = bare.response_status = bare.user_agent = bare.source_ips = None
+    _, through, _ = run([bare])
+    assert through.used == 1
+
+
+def test_a_clock_that_goes_backwards_does_no_harm():
+    records = routine()
+    for one in records[::50]:
+        one.request_received_timestamp = "2001-01-01T00:00:00.000000Z"
+    found, through, tally = run(records)
+    assert through.used + tally.skipped_total == tally.read
+    assert found == []
+
+
+def test_pod_bound_token_from_a_second_address_is_theft():
+    records = []
+    for step in range(1_500):
+        number = step % 30
+        records.append(
+            testing.audit_record(
+                time_s=testing.START_S + step * 120.0,
+                user="system:serviceaccount:web:front",
+                source_ip=f"10.4.7.{number}",
+                extra={
+                    "authentication.kubernetes.io/credential-id": [f"JTI={number}"],
+                    "authentication.kubernetes.io/pod-name": [f"front-{number}"],
+                },
+            )
+        )
+    stolen = testing.audit_record(
+        time_s=LEARN_S + 13 * HOUR_S,
+        source_ip="10.9.9.9",
+        user_agent="front/1.0",
+        extra={
+            "authentication.kubernetes.io/credential-id": ["JTI=3"],
+            "authentication.kubernetes.io/pod-name": ["front-3"],
+        },
+    )
+    (one,), _, _ = run([*records, stolen])
+    assert "credential-binding" in one.detectors
+    assert any("10.4.7.3" in reason.text for reason in one.explanation)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from riverwatch.scoring import calibrate
+
+DAY_S = 86_400.0
+
+
+def filled(*, days: int = 14, per_day: int = 40, scale: float = 2.0, seed: int = 1) -> calibrate.Calibrator:
+    rng = random.Random(seed)
+    calibrator = calibrate.Calibrator()
+    for number in range(days * per_day):
+        calibrator.add(rng.expovariate(1 / scale), time_s=number * DAY_S / per_day)
+    return calibrator
+
+
+def test_threshold_is_near_the_true_quantile_of_an_exponential_life():
+    tail = filled(days=28).tail()
+    true = 2.0 * math.log(40 / 0.2)
+    assert tail.nats_at(0.2) == pytest.approx(true, rel=0.35)
+
+
+def test_a_few_attacks_do_not_move_the_threshold_much():
+    calm, attacked = filled(), filled()
+    for number in range(4):
+        attacked.add(60.0, time_s=14 * DAY_S + number)
+    assert attacked.tail().nats_at(0.2) < calm.tail().nats_at(0.2) * 1.3
+
+
+def test_ten_times_the_traffic_of_the_same_kind_raises_the_threshold_only_by_its_logarithm():
+    calm, busy = filled(per_day=40).tail(), filled(per_day=400).tail()
+    assert busy.nats_at(0.2) - calm.nats_at(0.2) < 2.0 * math.log(10) + 3.0
+
+
+def test_prior_speaks_before_enough_cases():
+    tail = calibrate.Calibrator().tail()
+    assert tail.level == calibrate.PRIOR_LEVEL_NATS
+
+
+def test_old_life_is_forgotten():
+    calibrator = calibrate.Calibrator()
+    for number in range(400):
+        calibrator.add(30.0, time_s=number * 3_600.0)
+    wild = calibrator.tail().nats_at(0.2)
+    for number in range(400, 4_000):
+        calibrator.add(1.0 + (number % 7) / 7, time_s=number * 3_600.0)
+    assert calibrator.tail().nats_at(0.2) < wild / 2
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=200), st.floats(0.01, 100))
+def test_threshold_is_finite_and_falls_with_the_rate(values, rate):
+    calibrator = calibrate.Calibrator()
+    for number, value in enumerate(values):
+        calibrator.add(value, time_s=number * 60.0)
+    tail = calibrator.tail()
+    assert math.isfinite(tail.nats_at(rate))
+    assert tail.nats_at(rate) >= tail.nats_at(rate * 2)
+
+
+def test_state_survives_plain_data():
+    calibrator, restored = filled(), calibrate.Calibrator()
+    restored.load(calibrator.dump())
+    assert restored.tail() == calibrator.tail()
