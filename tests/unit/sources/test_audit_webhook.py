@@ -21,6 +21,7 @@ from riverwatch.sources import audit_webhook, base, decode, webhook_access
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "audit"
 BATCH = (DATA / "event-list.json").read_bytes()
+SMALL = b'{"auditID":"x","requestURI":"' + b"/" * 150 + b'"}'
 TOKEN = "a-token-of-some-length"
 JSON = {"Content-Type": "application/json"}
 
@@ -155,7 +156,7 @@ REFUSED = {
     "gzip cut off": (gzip.compress(BATCH)[:-10], {"Content-Encoding": "gzip"}, 400, "ends too early"),
     "a body that is too large": (b"[" + b" " * 2_000_000 + b"]", {}, 413, "send smaller batches"),
     "a gzip bomb": (gzip.compress(b"[" + b" " * 50_000_000 + b"]"), {"Content-Encoding": "gzip"}, 413, "uncompressed"),
-    "too many records": (b"[" + b",".join([b'{"auditID":"x"}'] * 101) + b"]", {}, 413, "more than 100 records"),
+    "too many records": (b"[" + b",".join([SMALL] * 101) + b"]", {}, 413, "more than 100 records"),
 }
 
 
