@@ -35,7 +35,7 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.BACKUP)
     thief = ctx.act_as(victim, machine=True)
-    homes = victim.namespaces or (victim.namespace,)
+    homes = [space for space in ctx.namespaces() if ctx.may(victim, "GET", paths.core("secrets", space, "a"))]
     secrets = [found for space in homes for found in ctx.known(paths.core("secrets", space))]
     ctx.rng.shuffle(secrets)
     for namespace, name in secrets[:20]:

@@ -111,8 +111,7 @@ ROLES = (
         Rule("coordination.k8s.io", "leases", WRITE),
     ), "10.244.0.90", "postgres-operator/v1.14.0 (linux/amd64)", wide=True),
     Role("dana", base.Part.DEVELOPER, (
-        *DEPLOY_RULES, Rule("core", "pods/ephemeralcontainers pods/attach", "get create patch"),
-    ), "10.60.7.33", "kubectl/v1.35.1 (darwin/arm64) kubernetes/8f1e2d3", person=True,
+        *DEPLOY_RULES,     ), "10.60.7.33", "kubectl/v1.35.1 (darwin/arm64) kubernetes/8f1e2d3", person=True,
          groups=("developers",)),
     Role("omar", base.Part.ONCALL, (
         Rule("core apps batch networking.k8s.io", "*", READ),

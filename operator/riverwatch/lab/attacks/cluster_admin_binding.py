@@ -35,7 +35,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(base.Part.OPERATOR, able=("POST", paths.group(paths.RBAC, "clusterrolebindings")))
     thief = ctx.act_as(victim)
     name = ctx.name("metrics-agent")
     account = paths.core("serviceaccounts", victim.namespace)

@@ -31,8 +31,8 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.GITOPS)
     thief = ctx.act_as(victim)
-    namespace = (victim.namespaces or (victim.namespace,))[0]
-    maps = paths.core("configmaps", namespace)
+    homes = [space for space in ctx.namespaces() if ctx.may(victim, "PATCH", paths.core("configmaps", space, "a"))]
+    maps = paths.core("configmaps", ctx.rng.choice(homes))
     names = [found for _, found in ctx.known(maps) if found != "kube-root-ca.crt"]
     path = f"{maps}/{ctx.rng.choice(names)}"
     ctx.restore_later(path, {"data": {"upstream": None}})

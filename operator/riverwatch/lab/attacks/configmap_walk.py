@@ -30,7 +30,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.INGRESS)
+    victim = ctx.victim(base.Part.INGRESS, able=("GET", paths.core("configmaps", "", "a")))
     thief = ctx.act_as(victim)
     maps = [
         found

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from riverwatch import errors
-from riverwatch.lab.attacks import base, session
+from riverwatch.lab.attacks import base, review, session
 
 KUBECTL = "kubectl/v1.34.2 (linux/amd64) kubernetes/8cc511e"
 """User agent of a stranger's kubectl: a version like those in the field, its commit shortened as kubectl does."""
@@ -25,6 +25,9 @@ PYTHON_CLIENT = "OpenAPI-Generator/33.1.0/python"
 
 GO_CLIENT = "Go-http-client/2.0"
 """User agent of a program written in Go without client-go."""
+
+HOME = "(home)"
+"""Stands for an identity's namespace in the right that a victim must have."""
 
 
 class AttackContext:
@@ -53,7 +56,7 @@ class AttackContext:
         self._wire = session.Wire(scene=scene, rng=rng, clock=self._now, observer=self.sent.append)
 
     def victim(
-        self, part: base.Part, *, namespace: str = "", other_than: Sequence[base.Identity] = ()
+        self, part: base.Part, *, able: tuple[str, str] | None = None, other_than: Sequence[base.Identity] = ()
     ) -> base.Identity:
         """Choose an identity by its part.
 
@@ -61,8 +64,9 @@ class AttackContext:
         ----------
         part
             The part it plays.
-        namespace
-            Only one whose home this is; empty for any.
+        able
+            Method and path of a request that the identity must have the right to send; `HOME` in it stands for the
+            identity's namespace.
         other_than
             Identities that are taken already.
 
@@ -72,14 +76,13 @@ class AttackContext:
             When nobody plays this part here.
         """
         taken = {identity.username for identity in other_than}
-        crowd = [
-            identity
-            for identity in self.scene.identities(part)
-            if identity.username not in taken and (not namespace or identity.namespace == namespace)
-        ]
+        crowd = [identity for identity in self.scene.identities(part) if identity.username not in taken]
+        if able is not None:
+            method, target = able
+            crowd = [one for one in crowd if self.may(one, method, target.replace(HOME, one.namespace))]
         if not crowd:
-            where = f" in namespace {namespace}" if namespace else ""
-            raise errors.BadInputError(f"nobody plays the part {part.value!r}{where}; give the scene such an identity")
+            right = " and has the right that the attack misuses" if able is not None else ""
+            raise errors.BadInputError(f"nobody plays the part {part.value!r}{right}; give the scene such an identity")
         return self.rng.choice(crowd)
 
     def stranger_ip(self) -> str:
@@ -163,6 +166,23 @@ class AttackContext:
         who = self.scene.director
         manner = session.Manner(source_ip=who.source_ip, user_agent=who.user_agent, pace_s=(0.0, 0.0))
         return self._open(who, manner, purpose)
+
+    def may(self, identity: base.Identity, method: str, target: str) -> bool:
+        """Ask whether an identity has the right to send a request; the director asks at once.
+
+        Parameters
+        ----------
+        identity
+            A service account or a node; rights that a person has through groups are not seen.
+        method
+            HTTP method.
+        target
+            Path and query.
+        """
+        asked = review.question(identity.username, method, target)
+        answer = self._helper(base.Purpose.PREPARE).create(review.PATH, asked).action()
+        status = answer.body.get("status", {}) if isinstance(answer.body, dict) else {}
+        return bool(status.get("allowed"))
 
     def known(self, collection: str, query: session.Query | None = None) -> list[tuple[str, str]]:
         """Give namespace and name of what is in a collection: what the attacker knows beforehand.

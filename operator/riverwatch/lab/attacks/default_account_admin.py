@@ -29,7 +29,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(base.Part.OPERATOR, able=("POST", paths.group(paths.RBAC, "rolebindings")))
     thief = ctx.act_as(victim)
     homes = ctx.namespaces(other_than=[victim.namespace]) or [victim.namespace]
     namespace = ctx.rng.choice(homes)

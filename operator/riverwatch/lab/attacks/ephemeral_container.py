@@ -18,9 +18,10 @@ CARD = base.Card(
         "Adds a debugging container with a shell to a running pod of another workload at night and attaches to "
         "it, to share its processes and its token."
     ),
-    seen_by="A change of pods/ephemeralcontainers, a privileged one, at an hour the developer does not work.",
+    seen_by="A change of pods/ephemeralcontainers, a privileged one, at an hour without an incident.",
     cleans_up="A pod of its own, made before the attack, is deleted.",
-    victim=base.Part.DEVELOPER,
+    victim=base.Part.ONCALL,
+    reach=base.Reach.CLUSTER,
     when=base.When.NIGHT,
     needs=("kubelet endpoint: without one the API server answers the attach with an error",),
 )
@@ -29,9 +30,9 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.DEVELOPER)
+    victim = ctx.victim(base.Part.ONCALL)
     thief = ctx.act_as(victim)
-    namespace = victim.namespaces[0] if victim.namespaces else victim.namespace
+    namespace = ctx.rng.choice(ctx.namespaces())
     name = ctx.name("front-6f7c9")
     ctx.ensure(paths.core("pods", namespace), cast.pod(name, "default"))
     yield thief.get(paths.core("pods", namespace), {"limit": 500})

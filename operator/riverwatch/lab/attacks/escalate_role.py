@@ -28,7 +28,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(base.Part.OPERATOR, able=("PATCH", paths.group(paths.RBAC, "roles", context.HOME, "a")))
     thief = ctx.act_as(victim)
     name = ctx.name("queue-reader")
     collection = paths.group(paths.RBAC, "roles", victim.namespace)

@@ -29,7 +29,8 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.GITOPS)
     thief = ctx.act_as(victim, source_ip=ctx.stranger_ip(), machine=True)
-    for namespace in (victim.namespaces or (victim.namespace,))[:3]:
+    homes = [space for space in ctx.namespaces() if ctx.may(victim, "GET", paths.core("secrets", space))]
+    for namespace in ctx.rng.sample(homes, min(3, len(homes))):
         for path in (
             paths.group("apps/v1", "deployments", namespace),
             paths.core("services", namespace),

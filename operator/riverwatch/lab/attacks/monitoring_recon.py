@@ -30,7 +30,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.MONITORING)
+    victim = ctx.victim(base.Part.MONITORING, able=("GET", paths.core("configmaps")))
     thief = ctx.act_as(victim)
     yield thief.get(paths.core("namespaces"), {"limit": 500})
     for namespace in ctx.namespaces()[:6]:

@@ -32,9 +32,10 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.NODE)
     thief = ctx.act_as(victim, source_ip=ctx.stranger_ip())
-    pods = ctx.known(paths.core("pods"), {"fieldSelector": f"spec.nodeName={victim.node}"})
-    yield thief.get(paths.core("nodes", "", victim.node))
-    yield thief.get(paths.core("pods"), {"fieldSelector": f"spec.nodeName={victim.node}"})
+    own = {"fieldSelector": f"spec.nodeName={victim.name}"}
+    pods = ctx.known(paths.core("pods"), own)
+    yield thief.get(paths.core("nodes", "", victim.name))
+    yield thief.get(paths.core("pods"), own)
     wanted = list(dict.fromkeys(mount for pod in pods for mount in mounts.of(ctx.read(paths.core("pods", *pod)).body)))
     for resource, namespace, name in wanted[:12]:
         yield thief.get(paths.core(resource, namespace, name))

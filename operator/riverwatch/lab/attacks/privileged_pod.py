@@ -31,7 +31,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(base.Part.OPERATOR, able=("POST", paths.core("pods", context.HOME)))
     thief = ctx.act_as(victim)
     name = ctx.name("volume-check")
     pods = paths.core("pods", victim.namespace)

@@ -30,7 +30,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.AUTOSCALER)
+    victim = ctx.victim(base.Part.AUTOSCALER, able=("PATCH", paths.group("apps/v1", "deployments", "", "a", "scale")))
     thief = ctx.act_as(victim)
     doomed = [found for space in ctx.namespaces() for found in ctx.known(paths.group("apps/v1", "deployments", space))]
     ctx.rng.shuffle(doomed)

@@ -28,7 +28,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.SECRET_SYNC)
+    victim = ctx.victim(base.Part.SECRET_SYNC, able=("PATCH", paths.core("secrets", "", "a")))
     thief = ctx.act_as(victim)
     namespace = ctx.rng.choice(ctx.namespaces())
     name = ctx.name("session-signing")

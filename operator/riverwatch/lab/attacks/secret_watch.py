@@ -32,7 +32,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.SECRET_SYNC)
+    victim = ctx.victim(base.Part.SECRET_SYNC, able=("GET", paths.core("secrets") + "?watch=true"))
     thief = ctx.act_as(victim, source_ip=ctx.pod_ip())
     for _ in range(WATCHES):
         query = {"watch": "true", "timeoutSeconds": 1, "allowWatchBookmarks": "true"}

@@ -35,7 +35,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.INGRESS)
+    victim = ctx.victim(base.Part.INGRESS, able=("GET", paths.core("secrets", "", "a")))
     thief = ctx.act_as(victim)
     secrets = [found for space in ctx.namespaces() for found in ctx.known(paths.core("secrets", space))]
     ctx.rng.shuffle(secrets)

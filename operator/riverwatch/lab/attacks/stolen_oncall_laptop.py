@@ -16,7 +16,7 @@ CARD = base.Card(
     subtlety=base.Subtlety.SUBTLE,
     does=(
         "From the engineer's own machine, with its client, in working hours, reads workloads, services and "
-        "network policies of every team slowly over two hours."
+        "Events of every team slowly over two hours."
     ),
     seen_by=(
         "The engineer is on call for incidents at one place at a time; a slow round through every namespace is "
@@ -40,7 +40,7 @@ def script(ctx: context.AttackContext) -> base.Script:
             paths.core("pods", namespace),
             paths.core("services", namespace),
             paths.group("apps/v1", "deployments", namespace),
-            paths.group("networking.k8s.io/v1", "networkpolicies", namespace),
+            paths.core("events", namespace),
         ):
             yield thief.get(path, {"limit": 500}, after_s=ctx.rng.uniform(60.0, 260.0))
 

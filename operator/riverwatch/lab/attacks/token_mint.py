@@ -35,7 +35,9 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(
+        base.Part.OPERATOR, able=("POST", paths.core("serviceaccounts", context.HOME, "default", "token"))
+    )
     thief = ctx.act_as(victim, source_ip=ctx.pod_ip(), user_agent=context.CURL)
     targets = [*ctx.scene.identities(base.Part.APP), *ctx.scene.identities(base.Part.SECRET_SYNC)]
     accounts = [target for target in targets if target.username.startswith("system:serviceaccount:")]

@@ -8,6 +8,9 @@ from __future__ import annotations
 from riverwatch import vocabulary
 from riverwatch.lab.attacks import base, context, paths
 
+HOOKS = paths.group("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations")
+"""Where webhooks of this kind are registered."""
+
 CARD = base.Card(
     id="webhook-backdoor",
     title="Admission webhook that sees every secret",
@@ -29,11 +32,10 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(base.Part.OPERATOR, able=("POST", HOOKS))
     thief = ctx.act_as(victim)
     name = ctx.name("policy-audit")
-    configurations = paths.group("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations")
-    ctx.remove_later(f"{configurations}/{name}")
+    ctx.remove_later(f"{HOOKS}/{name}")
     # The selector names a namespace that does not exist, so no request of the cluster is held up by the simulation.
     hook = {
         "name": "audit.policy.example.com",
@@ -58,8 +60,8 @@ def script(ctx: context.AttackContext) -> base.Script:
         "metadata": {"name": name},
         "webhooks": [hook],
     }
-    yield thief.create(configurations, body)
-    yield thief.get(configurations)
+    yield thief.create(HOOKS, body)
+    yield thief.get(HOOKS)
 
 
 ATTACK = base.Attack(card=CARD, script=script)

@@ -32,7 +32,7 @@ CARD = base.Card(
 
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
-    victim = ctx.victim(base.Part.OPERATOR)
+    victim = ctx.victim(base.Part.OPERATOR, able=("POST", paths.group(paths.RBAC, "clusterroles")))
     thief = ctx.act_as(victim)
     partner = ctx.victim(base.Part.APP)
     name = ctx.name("system-node-problem-reporter")
