@@ -1,8 +1,8 @@
 """Stage 4a: the folder of built-in rules -> compiled `Rule`s, once at start, in a fixed order.
 
 The folder is the list: ``catalog/<tactic>/<what>.yml``, with its cases in ``<what>.cases.yml``. A built-in rule that
-does not compile stops the start and fails the tests; user rules are loaded by `control`, where a broken one is off alone.
-Called by `runtime`, `cli.rules` and tests.
+does not compile stops the start and fails the tests; user rules are loaded by `control`, where a broken one is off
+alone. Called by `runtime`, `cli.rules` and tests.
 """
 
 from __future__ import annotations
