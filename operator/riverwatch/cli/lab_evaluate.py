@@ -24,6 +24,9 @@ from riverwatch.scoring import policy, policy_files
 LEARNING_DAYS = policy.DEFAULT_LEARNING_S / world.DAY_S
 """Days at the start of a recording that are only learned from: what the built-in policy asks for."""
 
+PLAIN_WIDTH = 140
+"""Columns of a table that is not shown on a terminal: wide enough for every cell."""
+
 Files = Annotated[
     list[str] | None,
     typer.Option(
@@ -124,6 +127,8 @@ def _write(path: pathlib.Path | None, content: bytes) -> None:
 def _show(told: report.Report) -> None:
     """Print the tables."""
     console = rich.console.Console()
+    if not console.is_terminal:
+        console = rich.console.Console(width=PLAIN_WIDTH)
     main = told.modes.get(report.Mode.BOTH) or next(iter(told.modes.values()))
     for content in (
         table.side_by_side(told),

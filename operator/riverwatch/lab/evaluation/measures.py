@@ -77,6 +77,8 @@ class Figures(msgspec.Struct, frozen=True):
     average_precision: float
     recall_at: dict[str, float]
     """Recall of somebody who looks at so many alerts a day, strongest first."""
+    ceiling_at: dict[str, float]
+    """What that recall could be at most if each alert showed one attack: below 1 when attacks are crowded together."""
     delay: Delay
     visibilities: list[Group]
     use_cases: list[Group]
@@ -114,6 +116,7 @@ def measure(labels: world.Labels, found: Sequence[alerts.Alert]) -> Figures:
         false_by_happening=_by_happening(labels, matched),
         average_precision=curves.average_precision(curves.precision_recall(matched)),
         recall_at={str(budget): curves.recall_at(matched, budget, start_s=start_s) for budget in BUDGETS},
+        ceiling_at={str(budget): _ceiling(budget, days, len(matched.attacks)) for budget in BUDGETS},
         delay=delay_of(detected),
         visibilities=_by_visibility(matched),
         use_cases=_by_use_case(matched),
@@ -151,6 +154,11 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 def _ratio(part: int, whole: int) -> float | None:
     """Divide; none by nothing."""
     return part / whole if whole else None
+
+
+def _ceiling(budget: int, days: float, attacks: int) -> float:
+    """Give the share of attacks that so many alerts a day can show, one attack each."""
+    return min(1.0, budget * math.ceil(days) / attacks) if attacks else 1.0
 
 
 def _by_happening(labels: world.Labels, matched: matching.Matched) -> dict[str, int]:

@@ -115,9 +115,9 @@ def _attacks(material: report.Material, mode: str) -> str:
     judged = material.judged[mode]
     cards = []
     for attack in matching.match(judged.labels, judged.found).attacks:
-        state = f'<span class="yes">seen after {table.duration(attack.delay_s)}</span>'
-        if not attack.detected:
-            state = '<span class="no">not seen</span>'
+        state = '<span class="no">not seen</span>'
+        if attack.detected:
+            state = f'<span class="yes">seen after {table.duration(attack.delay_s)}</span>'
         episode = attack.episode
         cards.append(
             f'<div class="card"><h3>{_safe(episode.name)}</h3>'

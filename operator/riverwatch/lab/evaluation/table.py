@@ -38,7 +38,7 @@ def side_by_side(told: report.Report) -> Table:
         ("precision", *(share(f.precision) for f in modes)),
         ("false alerts a day", *(f"{f.false_alerts_per_day:.2f}" for f in modes)),
         *(
-            (f"recall at {budget} alerts a day", *(share(f.recall_at.get(str(budget))) for f in modes))
+            (f"recall at {budget} alerts a day", *(_under_budget(f, str(budget)) for f in modes))
             for budget in measures.BUDGETS
         ),
         ("average precision", *(f"{f.average_precision:.3f}" for f in modes)),
@@ -108,7 +108,10 @@ def definitions() -> Table:
         ("recall", "share of the attacks that at least one alert belongs to"),
         ("precision", "share of the alerts that belong to an attack; by use case: of the alerts of that use case"),
         ("false alerts a day", "alerts that belong to no attack, by days after the learning period"),
-        ("recall at N alerts a day", "share of attacks seen by somebody who reads the N highest scores of each day"),
+        (
+            "recall at N alerts a day",
+            "share of attacks seen by who reads the N highest scores of each day; 'of': what N a day could show at most",
+        ),
         ("time to detect", "record time from the attack's first request to the first alert that belongs to it"),
         ("obvious, subtle", "subtle: every step uses a right that the identity holds; only habits tell"),
         ("rules, models, both", "which part was allowed to speak; rules alone are the baseline before any learning"),
@@ -141,6 +144,13 @@ def duration(value_s: float | None) -> str:
         if value_s >= size_s:
             return f"{value_s / size_s:.1f} {unit}"
     return f"{value_s:.1f} s"
+
+
+def _under_budget(figures: measures.Figures, budget: str) -> str:
+    """Write recall under a budget, with what it could be at most when that is less than all."""
+    ceiling = figures.ceiling_at.get(budget, 1.0)
+    most = f" of {share(ceiling)}" if ceiling < 1.0 else ""
+    return f"{share(figures.recall_at.get(budget))}{most}"
 
 
 def _visibilities(modes: Sequence[measures.Figures]) -> list[str]:

@@ -97,3 +97,9 @@ def test_says_nothing_where_there_is_nothing():
 )
 def test_takes_the_nearest_rank_for_the_95th_percentile(values, expected):
     assert measures.percentile(values, 0.95) == expected
+
+
+def test_says_what_a_budget_can_reach_at_most():
+    crowd = [m.attack(f"a{hour}", hour, hour + 0.5) for hour in range(20)]
+    figures = measures.measure(m.labels(*crowd, days=2.0), [])
+    assert figures.ceiling_at == {"5": 0.5, "20": 1.0}

@@ -19,7 +19,13 @@ def recording(seed: int = 1009) -> report.Recording:
 
 
 def judged(seed: int = 1009) -> pooling.Judged:
-    truth = m.labels(m.attack("dump", 30, 31), m.attack("early", 2, 3), m.happening(HOSTILE, 40, 41), seed=seed)
+    truth = m.labels(
+        m.attack("dump", 30, 31),
+        m.attack("early", 2, 3),
+        m.attack("unseen", 44, 45),
+        m.happening(HOSTILE, 40, 41),
+        seed=seed,
+    )
     found = (
         m.alert("t", 30.5, score=80),
         msgspec.structs.replace(m.alert("f", 40.5, who=m.APP), title=HOSTILE),
@@ -36,7 +42,7 @@ def material(**more) -> report.Material:
 def test_leaves_the_learning_period_out():
     told = material(learning_s=86_400.0).report
     assert told.left_out == 1
-    assert told.modes["both"].attacks == 1
+    assert told.modes["both"].attacks == 2
     assert told.modes["both"].alerts == 2
     assert told.modes["both"].days == pytest.approx(1.0)
 
@@ -77,14 +83,15 @@ def test_draws_a_page_that_loads_nothing_and_escapes_everything():
     assert not re.search(r"(src|href)\s*=|url\(|@import", text)
     for svg in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL):
         ET.fromstring(svg)
-    assert text.count("<svg") == 2 + 2
+    assert text.count("<svg") == 2 + 3
+    assert text.count("not seen") == 1
 
 
 def test_shows_each_mode_beside_the_others():
     shown = table.side_by_side(material().report)
     assert shown.head == ("figure", "rules", "both")
     rows = {row[0]: row[1:] for row in shown.rows}
-    assert rows["recall"] == ("100.0%", "100.0%")
+    assert rows["recall"] == ("66.7%", "66.7%")
     assert all(len(row) == 3 for row in shown.rows)
 
 
