@@ -1,7 +1,7 @@
 """Stage 7: HTML that cannot be broken by what it shows.
 
-`Markup` is text that is markup already; every other text is escaped when it becomes part of one. A hostile name therefore
-cannot open a tag, whoever forgets about it. Used by `report.html` and its parts; knows nothing of detections.
+`Markup` is text that is markup already; every other text is escaped when it becomes part of one. A hostile name
+therefore cannot open a tag, whoever forgets about it. Used by `report.html` and its parts; knows nothing of detections.
 """
 
 from __future__ import annotations
@@ -64,27 +64,23 @@ def joined(*content: str) -> Markup:
     return Markup("".join(safe(part) for part in content))
 
 
-def table(caption: str, head: list[str], rows: list[list[Markup]], *, style: str) -> Markup:
-    """Return a table with a caption; every cell also carries its column's name, for narrow screens.
+def table(caption: str, head: list[tuple[str, str]], rows: list[list[Markup]], *, style: str) -> Markup:
+    """Return a table with a caption.
 
     Parameters
     ----------
     caption
         What the table holds; read aloud first.
     head
-        Names of the columns.
+        Name and class of each column; the class sets its width.
     rows
         Finished cells.
     style
         Class of the table.
     """
-    names = [tag("th", name, scope="col") for name in head]
-    body = [
-        tag("tr", *[tag("td", cell, data_name=name) for name, cell in zip(head, row, strict=True)]) for row in rows
-    ]
-    return tag(
-        "table", tag("caption", caption), tag("thead", tag("tr", *names)), tag("tbody", *body), class_=style
-    )
+    names = [tag("th", name, scope="col", class_=width) for name, width in head]
+    body = [tag("tr", *[tag("td", cell) for cell in row]) for row in rows]
+    return tag("table", tag("caption", caption), tag("thead", tag("tr", *names)), tag("tbody", *body), class_=style)
 
 
 def _attributes(attributes: dict[str, str]) -> str:
