@@ -32,7 +32,7 @@ def printable(text: str, limit: int = MAX_WORD_CHARS) -> str:
     'web?[31m?root'
     """
     cut = text if len(text) <= limit else text[: limit - 3] + "..."
-    return "".join(char if char.isprintable() else "?" for char in cut)
+    return cut if cut.isprintable() else "".join(char if char.isprintable() else "?" for char in cut)
 
 
 def summary(activity: record.Activity) -> str:

@@ -103,7 +103,7 @@ def _opened(
         first_seen_s=first_s,
         last_seen_s=activity.time_s,
         observed_at_s=activity.time_s,
-        evidence=verdict.before,
+        evidence=list(verdict.before),
         evidence_count=len(verdict.before),
         explanation=[],
         counterfactual="",
@@ -122,7 +122,8 @@ def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Ve
     found.detectors.extend(name for name in dict.fromkeys(detectors) if name not in found.detectors)
     found.last_seen_s = max(found.last_seen_s, activity.time_s)
     found.first_seen_s = min(found.first_seen_s, activity.time_s)
-    _remember(found, verdict.evidence)
+    if verdict.evidence is not None:
+        _remember(found, verdict.evidence)
     _extend(found.source_ips, activity.source_ip)
     _extend(found.user_agents, activity.user_agent[:256])
     target = finding.Target(

@@ -44,23 +44,26 @@ class AttributeHabit:
         self.values: dict[str, list[float]] = {}
         """Value -> [bursts that showed it, record time it was last seen], oldest first."""
 
-    def learn(self, value: str, *, time_s: float, age_s: float) -> bool:
-        """Count one value; return whether it was new."""
-        seen = self.values.pop(value, None)
-        new = seen is None
-        if new or time_s >= self.next_s:
-            self.trials = self.trials * DECAY + 1.0
-            self.fresh *= DECAY
-            self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * age_s)
-            if new and self.values:
-                self.fresh += 1.0
-            count = 1.0 if seen is None else seen[0] + 1.0
-        else:
-            count = 1.0 if seen is None else seen[0]
-        self.values[value] = [count, time_s]
+    def learn(self, value: str, time_s: float, age_s: float) -> bool:
+        """Count one value seen at a record time, `age_s` seconds after the identity's first; return whether it was new."""
+        seen = self.values.get(value)
+        if seen is not None:
+            seen[1] = time_s
+            if time_s >= self.next_s:
+                seen[0] += 1.0
+                self.trials = self.trials * DECAY + 1.0
+                self.fresh *= DECAY
+                self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * age_s)
+                # Last in, last out: the value that opens a burst moves to the young end.
+                self.values[value] = self.values.pop(value)
+            return False
+        self.trials = self.trials * DECAY + 1.0
+        self.fresh = self.fresh * DECAY + (1.0 if self.values else 0.0)
+        self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * age_s)
+        self.values[value] = [1.0, time_s]
         if len(self.values) > MAX_VALUES:
             del self.values[next(iter(self.values))]
-        return new
+        return True
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""

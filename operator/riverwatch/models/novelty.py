@@ -15,6 +15,7 @@ One estimator per home namespace; the cluster's `levels.Level` is shared and own
 
 from __future__ import annotations
 
+import heapq
 import math
 import sys
 from collections.abc import Mapping
@@ -126,11 +127,16 @@ class Novelty(river_base.AnomalyDetector):
     def opinion(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> list[base.Surprise]:
         """Return one `Surprise` per attribute whose value is new to the identity."""
         habit = self._habits.get(identity)
+        fresh = [
+            (place, value)
+            for place, value in enumerate(values)
+            if value and (habit is None or value not in habit.attributes[place].values)
+        ]
+        if not fresh:
+            return []
         groups = self._groups(siblings)
         parts: list[base.Surprise] = []
-        for place, value in enumerate(values):
-            if not value or (habit is not None and value in habit.attributes[place].values):
-                continue
+        for place, value in fresh:
             nats = _identity_nats(habit, place)
             unseen: list[str] = []
             for name, level in groups:
@@ -138,7 +144,7 @@ class Novelty(river_base.AnomalyDetector):
                     nats -= math.log(level.chance_of_first(place))
                     unseen.append(name)
             known = habit.attributes[place] if habit else None
-            usual = sorted(known.values.items(), key=lambda item: -item[1][0])[:USUAL_VALUES] if known else []
+            usual = heapq.nlargest(USUAL_VALUES, known.values.items(), key=_bursts) if known else []
             parts.append(
                 base.Surprise(
                     model=CARD.name,
@@ -163,8 +169,8 @@ class Novelty(river_base.AnomalyDetector):
         habit.last_s = time_s
         self.records += 1
         age_s = time_s - habit.born_s
-        for place, value in enumerate(values):
-            if value and habit.attributes[place].learn(value, time_s=time_s, age_s=age_s):
+        for place, (known, value) in enumerate(zip(habit.attributes, values, strict=True)):
+            if value and known.learn(value, time_s, age_s):
                 for _, level in self._groups(siblings):
                     level.learn(place, value)
 
@@ -208,6 +214,10 @@ class Novelty(river_base.AnomalyDetector):
         family = self._siblings.get(siblings)
         home = (("namespace", self._home), ("cluster", self._cluster))
         return home if family is None else (("siblings", family), *home)
+
+
+def _bursts(item: tuple[str, list[float]]) -> float:
+    return item[1][0]
 
 
 def _identity_nats(habit: levels.Habit | None, place: int) -> float:

@@ -184,19 +184,19 @@ class Pipeline:
         use = self._credential_use(activity)
         self.bodies_seen += bool(activity.record.request_object)
         self.credentials_seen += bool(activity.credential_id)
-        parts = self.models.opinion(measured, use) if rules.mode.models_learn else []
+        parts = self.models.opinion(measured, use) if rules.mode.models_judge else []
         verdict = None
         if hits or parts:
             question = judge.Question(
                 activity=activity,
                 measured=measured,
                 use=use,
-                hits=hits,
+                hits=hits if rules.mode.rules_judge else engine.NO_HITS,
                 parts=parts,
                 warm=self.learning.warm(rules, records=self.models.records),
                 muted=self.learning.muted,
                 policy=rules,
-                summary=advice.summary(activity),
+                say=advice.summary,
             )
             verdict = self.judge.decide(question)
         if rules.mode.models_learn and (verdict is None or not verdict.hold):

@@ -7,7 +7,7 @@ the calibrator and the budget, which the judge owns. Called once per activity th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +33,9 @@ RULE_NATS = {
 HOLD_SHARE = 0.5
 """A record that alone reaches this share of the threshold is not learned before its case has ended quietly."""
 
+LEAST_EVIDENCE_NATS = 1.0
+"""Novelty below this is not told as evidence of a case that was not raised yet."""
+
 SWEEP_SHARE = 0.1
 """Time between two sweeps for ended cases, as a share of the time after which a case ends."""
 
@@ -53,7 +56,8 @@ class Question(msgspec.Struct):
     muted: bool
     """Whether nothing may be raised, because the record lies before the end of learning that the user named."""
     policy: policy.EffectivePolicy
-    summary: str
+    say: Callable[[record.Activity], str]
+    """Writes the one-line summary of an activity; asked only for what becomes evidence."""
 
 
 class Verdict(msgspec.Struct):
@@ -73,8 +77,21 @@ class Verdict(msgspec.Struct):
     case: cases.Case
     before: list[finding.Evidence]
     """Evidence of the case up to this record."""
-    evidence: finding.Evidence
-    """This record as evidence."""
+    evidence: finding.Evidence | None
+    """This record as evidence; None when it is too weak to be told and nothing was raised."""
+
+
+class Weighed(msgspec.Struct, frozen=True):
+    """One activity and its case on the scale."""
+
+    loud: list[rules_base.RuleHit]
+    """Rule hits that may raise."""
+    strength: float
+    """What was new in this activity, nats."""
+    nats: float
+    """Evidence of the whole case, rules included."""
+    threshold: float
+    severity: vocabulary.Severity
 
 
 class Judge:
@@ -132,93 +149,92 @@ class Judge:
 
     def decide(self, question: Question) -> Verdict | None:
         """Decide about one activity; None when there is nothing to say."""
-        hits = [hit for hit in question.hits if _allowed(hit.card.id, question)]
-        parts = [part for part in question.parts if _allowed(part.model, question)] if question.parts else []
-        if not question.policy.mode.models_judge:
-            parts = []
-        loud = [hit for hit in hits if hit.card.raises] if question.policy.mode.rules_judge else []
-        if not loud and not parts:
+        loud = [hit for hit in question.hits if hit.card.raises and _allowed(hit.card.id, question)]
+        parts = [part for part in question.parts if _allowed(part.model, question)]
+        if not (loud or parts):
             return None
         activity = question.activity
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
         case.hit(loud)
-        rule_score = max((models_base.to_score(RULE_NATS[_rule_severity(hit, question)]) for hit in loud), default=0.0)
-        evidence = finding.Evidence(
-            activity.audit_id,
-            activity.time_s,
-            question.summary,
-            round(max(models_base.to_score(strength), rule_score), 3),
-        )
-        threshold = self.threshold(question.policy)
         rule_nats = max((RULE_NATS[_rule_severity(hit, question)] for hit in case.hits), default=0.0)
         nats = case.nats + rule_nats
+        threshold = self.threshold(question.policy)
         severity = _severity(case.hits, nats, threshold, question)
-        raised = self._raises(
-            question, case, loud=loud, severity=severity, nats=nats, threshold=threshold, strength=strength
-        )
-        fresh = raised and not case.raised
-        if fresh:
+        weighed = Weighed(loud, strength, nats, threshold, severity)
+        raised = self._raises(question, case, weighed)
+        if raised and not case.raised:
             case.raised = True
             case.cap = 0.0 if loud else threshold * budget.STRONG_FACTOR
             self.budget.spend(question.policy.alert_budget_ref, nats=nats, time_s=activity.time_s)
-        hold = self._holds(question, case, strength=strength, threshold=threshold, raised=raised)
-        by_rule = rule_nats > case.nats
-        kind = vocabulary.DetectionKind.ANOMALY
-        if by_rule:
-            sequence = all(hit.card.sequence for hit in case.hits)
-            kind = vocabulary.DetectionKind.SEQUENCE if sequence else vocabulary.DetectionKind.RULE
-        before = list(case.evidence)
-        if strength > 0.0 or loud:
-            case.evidence.append(evidence)
-            del case.evidence[cases.MAX_EVIDENCE :]
-        return Verdict(raised, hold, severity, nats, threshold, kind, by_rule, case, before, evidence)
+        before = case.evidence
+        evidence = None
+        if raised or loud or strength >= LEAST_EVIDENCE_NATS:
+            evidence = _evidence(question, weighed)
+            case.evidence = [*before, evidence][: cases.MAX_EVIDENCE]
+        return Verdict(
+            raised=raised,
+            hold=self._holds(question, case, weighed),
+            severity=severity,
+            nats=nats,
+            threshold=threshold,
+            kind=_kind(case, by_rule=rule_nats > case.nats),
+            by_rule=rule_nats > case.nats,
+            case=case,
+            before=before,
+            evidence=evidence,
+        )
 
-    def _raises(
-        self,
-        question: Question,
-        case: cases.Case,
-        *,
-        loud: list[rules_base.RuleHit],
-        severity: vocabulary.Severity,
-        nats: float,
-        threshold: float,
-        strength: float,
-    ) -> bool:
-        if question.muted or not question.policy.raises(severity):
+    def _raises(self, question: Question, case: cases.Case, weighed: Weighed) -> bool:
+        if question.muted or not question.policy.raises(weighed.severity):
             return False
-        if any(_rule_severity(hit, question).rank >= vocabulary.Severity.HIGH.rank for hit in loud):
+        if any(_rule_severity(hit, question).rank >= vocabulary.Severity.HIGH.rank for hit in weighed.loud):
             return True
         if case.raised:
-            return strength > 0.0 or bool(loud) or any(part.feature in PLACE_FEATURES for part in question.parts)
+            placed = any(part.feature in PLACE_FEATURES for part in question.parts)
+            return weighed.strength > 0.0 or bool(weighed.loud) or placed
         if question.warm:
-            enough = nats >= threshold
-            strong = nats >= threshold * budget.STRONG_FACTOR
+            enough = weighed.nats >= weighed.threshold
+            strong = weighed.nats >= weighed.threshold * budget.STRONG_FACTOR
         else:
             # Without a baseline only rules can be believed, and the budget keeps the weaker ones in bounds.
-            enough = any(_rule_severity(hit, question) is vocabulary.Severity.MEDIUM for hit in loud)
+            enough = any(_rule_severity(hit, question) is vocabulary.Severity.MEDIUM for hit in weighed.loud)
             strong = False
         if not enough:
             return False
-        per_day = question.policy.alert_budget_per_day
-        ref = question.policy.alert_budget_ref
-        time_s = question.activity.time_s
-        if strong or self.budget.admits(ref, nats=nats, per_day=per_day, time_s=time_s):
+        rules, time_s = question.policy, question.activity.time_s
+        if strong or self.budget.admits(
+            rules.alert_budget_ref, nats=weighed.nats, per_day=rules.alert_budget_per_day, time_s=time_s
+        ):
             return True
-        self.budget.drop(budget.Shed(time_s, case.key, nats, question.summary))
+        self.budget.drop(budget.Shed(time_s, case.key, weighed.nats, question.say(question.activity)))
         return False
 
     @staticmethod
-    def _holds(question: Question, case: cases.Case, *, strength: float, threshold: float, raised: bool) -> bool:
+    def _holds(question: Question, case: cases.Case, weighed: Weighed) -> bool:
         if not question.warm or question.muted:
             return False
         if case.raised and question.parts:
             return True
-        if strength < threshold * HOLD_SHARE:
+        if weighed.strength < weighed.threshold * HOLD_SHARE:
             return False
         if len(case.held) < cases.MAX_HELD:
             case.held.append(cases.Held(question.measured, question.use))
         return True
+
+
+def _evidence(question: Question, weighed: Weighed) -> finding.Evidence:
+    by_rule = max((RULE_NATS[_rule_severity(hit, question)] for hit in weighed.loud), default=0.0)
+    activity = question.activity
+    score = models_base.to_score(max(weighed.strength, by_rule))
+    return finding.Evidence(activity.audit_id, activity.time_s, question.say(activity), round(score, 3))
+
+
+def _kind(case: cases.Case, *, by_rule: bool) -> vocabulary.DetectionKind:
+    if not by_rule:
+        return vocabulary.DetectionKind.ANOMALY
+    sequence = all(hit.card.sequence for hit in case.hits)
+    return vocabulary.DetectionKind.SEQUENCE if sequence else vocabulary.DetectionKind.RULE
 
 
 def case_key(activity: record.Activity) -> str:

@@ -22,7 +22,7 @@ MAX_ROUTINE = 100_000
 ROUTINE_SHARE = 0.002
 """A combination stays routine for this share of the time since the stream began, so that habits are counted in bursts."""
 
-ROUTINE_MIN_S = 1.0
+ROUTINE_MIN_S = 10.0
 """Shortest time that a combination stays routine, seconds."""
 
 ROUTINE_MAX_S = 3_600.0
