@@ -171,7 +171,8 @@ def _same_field_values(node: sigma_conditions.ConditionOR) -> tuple[str, list[si
 
 def _values(name: str, values: list[sigma_types.SigmaType], *, where: str) -> Compiled:
     full = fields.canonical(name)
-    if full == "responseStatus.code" and any(isinstance(value, sigma_types.SigmaString) for value in values):
+    if full == "responseStatus.code" and len(values) > 1:
+        # Among them may be ALLOW or FORBID, which mean another field.
         return _join([_field(name, value, where=where) for value in values], require_all=False)
     get = fields.getter(name, where=where)
     matcher = matching.any_of([matching.value_matcher(value, where=where, field=name) for value in values])
