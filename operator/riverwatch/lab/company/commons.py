@@ -1,6 +1,6 @@
 """What the platform team runs for everybody: controllers, monitoring, backup, runners, and the nodes below.
 
-Data only, with the rights that each really needs in most clusters. Read by `founding` and by `life.platform`.
+Data only, with the rights that each really needs in most clusters. Read by `founding` and by `life.controllers`.
 """
 
 from __future__ import annotations
@@ -346,7 +346,6 @@ WORKLOADS = (
         "vault-secrets-operator",
         "vault-secrets-operator/1.0.1 (linux/amd64) kubernetes/$Format",
         "hashicorp/vault-secrets-operator:1.0.1",
-        part=base.Part.OPERATOR,
         habits=("vault-login", "leader"),
         grants=(
             _write("secrets"),
@@ -400,6 +399,38 @@ WORKLOADS = (
             model.Grant(("get", "update", "patch"), ("deployments/scale",), "apps", namespaces=ALL),
             _write("horizontalpodautoscalers", group="autoscaling"),
             _read("pods", "secrets", "services"),
+            LEASES,
+            EVENTS,
+        ),
+    ),
+    model.Workload(
+        "databases",
+        "postgres-operator",
+        1,
+        "postgres-operator",
+        "postgres-operator/v1.15.1 (linux/amd64) kubernetes/$Format",
+        "ghcr.io/zalando/postgres-operator:v1.15.1",
+        part=base.Part.OPERATOR,
+        habits=("databases", "leader"),
+        grants=(
+            _write(
+                "pods", "services", "secrets", "configmaps", "serviceaccounts", "endpoints", "persistentvolumeclaims"
+            ),
+            _read("namespaces", "nodes", "events"),
+            model.Grant(("get", "create"), ("pods/exec", "serviceaccounts/token"), namespaces=ALL),
+            model.Grant(("get",), ("nodes/proxy",), namespaces=ALL),
+            _write("statefulsets", "deployments", group="apps"),
+            _write("cronjobs", "jobs", group="batch"),
+            _write("poddisruptionbudgets", group="policy"),
+            model.Grant(
+                (*model.READ, *model.WRITE, "bind", "escalate"),
+                ("roles", "rolebindings", "clusterroles", "clusterrolebindings"),
+                "rbac.authorization.k8s.io",
+                namespaces=ALL,
+            ),
+            _write(
+                "validatingwebhookconfigurations", "mutatingwebhookconfigurations", group="admissionregistration.k8s.io"
+            ),
             LEASES,
             EVENTS,
         ),

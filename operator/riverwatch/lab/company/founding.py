@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from riverwatch.lab.company import bodies, model, people, platform, rights, teams
+from riverwatch.lab.company import bodies, model, people, commons, rights, teams
 from riverwatch.lab.life import acts
 
 GITOPS_NAMESPACES = ("storefront", "returns", "findit")
@@ -20,7 +20,7 @@ PATHS = {
     "Role": "roles", "RoleBinding": "rolebindings", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings", "Pod": "pods", "Node": "nodes",
     "CustomResourceDefinition": "customresourcedefinitions", "Application": "applications", "AppProject": "appprojects", "Certificate": "certificates",
     "Issuer": "issuers", "ExternalSecret": "externalsecrets", "SecretStore": "secretstores", "Backup": "backups", "VaultAuth": "vaultauths",
-    "BackupStorageLocation": "backupstoragelocations", "ScaledObject": "scaledobjects", "ServiceMonitor": "servicemonitors", "PostgresCluster": "postgresclusters",
+    "BackupStorageLocation": "backupstoragelocations", "ScaledObject": "scaledobjects", "ServiceMonitor": "servicemonitors", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
     "PrometheusRule": "prometheusrules", "PodDisruptionBudget": "poddisruptionbudgets", "PersistentVolumeClaim": "persistentvolumeclaims",
 }  # fmt: skip
 """Plural of every kind that is created."""
@@ -50,11 +50,11 @@ def stages(seed: int, *, kubelet_port: int) -> list[list[bodies.Body]]:
         Where the lab's kubelets answer.
     """
     rng = random.Random(f"{seed}/founding")
-    workloads = (*platform.WORKLOADS, *teams.WORKLOADS)
-    first = [bodies.custom_kind(*kind) for kind in platform.CUSTOM_KINDS]
-    first += [bodies.namespace(name, "platform") for name in platform.NAMESPACES]
+    workloads = (*commons.WORKLOADS, *teams.WORKLOADS)
+    first = [bodies.custom_kind(*kind) for kind in commons.CUSTOM_KINDS]
+    first += [bodies.namespace(name, "platform") for name in commons.NAMESPACES]
     first += [bodies.namespace(name, _team(name)) for name in teams.NAMESPACES]
-    first += [bodies.node(machine, port=kubelet_port) for machine in platform.NODES]
+    first += [bodies.node(machine, port=kubelet_port) for machine in commons.NODES]
     first += [body for body in rights.of_people() if body["kind"] == "ClusterRole"]
     return [first, _accounts(workloads), _contents(rng, workloads), _owned(workloads)]
 
@@ -131,7 +131,7 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
                 "monitoring.coreos.com", "v1", "ServiceMonitor", namespace, namespace, {"endpoints": [{"port": "http"}]}
             )
         )
-    for namespace in (*GITOPS_NAMESPACES, *platform.NAMESPACES):
+    for namespace in (*GITOPS_NAMESPACES, *commons.NAMESPACES):
         spec: bodies.Body = {
             "project": "default",
             "destination": {"namespace": namespace},

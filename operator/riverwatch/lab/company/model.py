@@ -1,6 +1,6 @@
 """The words in which the company is written down: workloads, people, pipelines and the rights they are granted.
 
-Plain data; `teams`, `platform` and `people` fill it in, `founding` makes it real, `life` gives it habits.
+Plain data; `teams`, `commons` and `people` fill it in, `founding` makes it real, `life` gives it habits.
 """
 
 from __future__ import annotations

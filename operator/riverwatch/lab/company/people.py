@@ -75,17 +75,25 @@ TEAM_NAMESPACES = {
 """Namespaces in which a team's members hold the built-in ClusterRole `edit`."""
 
 DEPLOY = (
-    model.Grant((*model.READ, *model.WRITE), ("deployments", "statefulsets"), "apps"),
+    model.Grant(
+        (*model.READ, *model.WRITE, "deletecollection"),
+        ("deployments", "statefulsets", "daemonsets", "deployments/scale"),
+        "apps",
+    ),
     model.Grant(model.READ, ("replicasets",), "apps"),
-    model.Grant((*model.READ, *model.WRITE), ("services", "configmaps", "secrets", "serviceaccounts")),
-    model.Grant(model.READ, ("pods", "events")),
+    model.Grant(
+        (*model.READ, *model.WRITE), ("services", "configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims")
+    ),
+    model.Grant((*model.READ, "delete"), ("pods",)),
+    model.Grant(model.READ, ("events",)),
     model.Grant(("get",), ("pods/log",)),
+    model.Grant(("get", "create"), ("pods/exec", "pods/portforward")),
     model.Grant((*model.READ, *model.WRITE), ("cronjobs", "jobs"), "batch"),
-    model.Grant((*model.READ, *model.WRITE), ("ingresses",), "networking.k8s.io"),
+    model.Grant((*model.READ, *model.WRITE), ("ingresses", "networkpolicies"), "networking.k8s.io"),
     model.Grant((*model.READ, *model.WRITE), ("roles", "rolebindings"), "rbac.authorization.k8s.io"),
     model.Grant((*model.READ, *model.WRITE), ("poddisruptionbudgets",), "policy"),
 )
-"""What deploying with Helm takes."""
+"""What deploying with Helm takes, and a little more, as pipelines have it."""
 
 HELM = "Helm/3.19.2"
 """User agent of Helm's own client."""

@@ -112,7 +112,7 @@ def of_people() -> list[bodies.Body]:
             )
         ),
         rule(model.Grant(("get",), ("pods/log",))),
-        rule(model.Grant(("get", "create"), ("pods/exec", "pods/portforward", "pods/attach"))),
+        rule(model.Grant(("get", "create"), ("pods/exec", "pods/portforward", "pods/attach", "nodes/proxy"))),
         rule(model.Grant(("update", "patch"), ("pods/ephemeralcontainers",))),
         rule(model.Grant(("delete",), ("pods",))),
         rule(
@@ -125,7 +125,7 @@ def of_people() -> list[bodies.Body]:
         rule(model.Grant(model.READ, ("jobs", "cronjobs"), "batch")),
     ]
     helpers = [
-        rule(model.Grant(("impersonate",), ("users", "groups"))),
+        rule(model.Grant(("impersonate",), ("users", "groups", "serviceaccounts"))),
         rule(model.Grant(("get", "list"), ("namespaces", "pods"))),
     ]
     found += [

@@ -49,7 +49,7 @@ JOBS = (
 """Starting jobs and reading what they said."""
 
 NAMESPACE_READER = model.Grant(model.READ, ("secrets", "configmaps"))
-"""What a hurried team grants to all its services at once."""
+"""What hurried teams grant to every service that needs one secret."""
 
 
 def _app(
@@ -66,7 +66,7 @@ def _app(
     if {"config", "flags"} & set(habits):
         wanted.append(_own_config(name))
     if "secret" in habits:
-        wanted.append(_own_secret(name))
+        wanted += [_own_secret(name), NAMESPACE_READER, PEERS]
     if "leader" in habits:
         wanted.append(LEASES)
     if "peers" in habits:
@@ -80,7 +80,7 @@ def _app(
         account=name if habits else "",
         agent=agent,
         image=f"{model.REGISTRY}/{namespace}/{name}:1.0.0",
-        part=part if habits else None,
+        part=part if "secret" in habits else None,
         habits=habits,
         grants=tuple(wanted),
         secrets=(f"{name}-credentials",) if habits else (),
@@ -94,8 +94,8 @@ WORKLOADS = (
     _app("storefront", "session-store", _go("session-store"), "leader", "peers", replicas=2),
     _app("storefront", "feature-flags", _go("feature-flags"), "config", "flags"),
     _app("basket", "basket-api", OKHTTP, "flags", replicas=2),
-    _app("basket", "wishlist", PYTHON, "flags", "secret", part=base.Part.SIBLING, grants=(NAMESPACE_READER,)),
-    _app("basket", "coupon-mint", PYTHON, "flags", "secret", part=base.Part.SIBLING, grants=(NAMESPACE_READER,)),
+    _app("basket", "wishlist", PYTHON, "flags", "secret", part=base.Part.SIBLING),
+    _app("basket", "coupon-mint", PYTHON, "flags", "secret", part=base.Part.SIBLING),
     _app("ledger", "bookkeeper", _go("bookkeeper"), "leader", "secret", replicas=2),
     _app("ledger", "dunning", PYTHON, "jobs", "secret"),
     _app("ledger", "giftcards", OKHTTP, "flags", "secret"),
@@ -103,10 +103,8 @@ WORKLOADS = (
     _app("fulfilment", "parcel-router", FABRIC8, "leader", "peers", replicas=2),
     _app("fulfilment", "stock-mirror", _go("stock-mirror"), "config", "secret"),
     _app("fulfilment", "label-printer", PYTHON, "jobs"),
-    _app(
-        "loyalty", "points", OKHTTP, "flags", "secret", part=base.Part.SIBLING, grants=(NAMESPACE_READER,), replicas=2
-    ),
-    _app("loyalty", "mailer", PYTHON, "secret", part=base.Part.SIBLING, grants=(NAMESPACE_READER,)),
+    _app("loyalty", "points", OKHTTP, "flags", "secret", part=base.Part.SIBLING, replicas=2),
+    _app("loyalty", "mailer", PYTHON, "secret", part=base.Part.SIBLING),
     _app("tariffs", "tariffs-api", FABRIC8, "config", "peers", replicas=2),
     _app("tariffs", "price-feed", _go("price-feed"), "leader", "secret"),
     _app("findit", "query", FABRIC8, "peers", replicas=3),

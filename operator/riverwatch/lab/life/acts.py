@@ -88,7 +88,6 @@ KINDS: Mapping[str, tuple[str, str, bool]] = {
     "vaultauths": ("secrets.hashicorp.com", "v1beta1", True),
     "servicemonitors": ("monitoring.coreos.com", "v1", True),
     "prometheusrules": ("monitoring.coreos.com", "v1", True),
-    "postgresclusters": ("acid.zalan.do", "v1", True),
 }
 """API group, version and whether it lives in a namespace, of every resource that somebody uses."""
 
@@ -189,6 +188,11 @@ def path(resource: str, namespace: str = "", name: str = "", sub: str = "", **qu
     >>> path("pods", limit=500)
     '/api/v1/pods?limit=500'
     """
+    return _target(resource, namespace, name, sub, query)
+
+
+def _target(resource: str, namespace: str, name: str, sub: str, query: Mapping[str, str | int | bool]) -> str:
+    """Put path and query together."""
     group, version, namespaced = KINDS[resource]
     parts = ["/apis", group, version] if group else ["/api", version]
     if namespace and namespaced:
@@ -212,14 +216,14 @@ def get(
     **query: str | int | bool,
 ) -> Call:
     """Read one object."""
-    return Call("GET", path(resource, namespace, name, sub, **query), after_s=after_s, reads=reads)
+    return Call("GET", _target(resource, namespace, name, sub, query), after_s=after_s, reads=reads)
 
 
 def listing(
     resource: str, namespace: str = "", *, after_s: float = 0.05, reads: bool = False, **query: str | int | bool
 ) -> Call:
     """List a collection as client-go does, unless the query says otherwise."""
-    return Call("GET", path(resource, namespace, **(query or {"limit": 500})), after_s=after_s, reads=reads)
+    return Call("GET", _target(resource, namespace, "", "", query or {"limit": 500}), after_s=after_s, reads=reads)
 
 
 def watch(
@@ -235,7 +239,7 @@ def watch(
         "timeoutSeconds": lasts_s,
         "watch": True,
     }
-    return Call("GET", path(resource, namespace, **options), after_s=after_s, watch_s=float(lasts_s))
+    return Call("GET", _target(resource, namespace, "", "", options), after_s=after_s, watch_s=float(lasts_s))
 
 
 def create(
@@ -251,7 +255,7 @@ def create(
     **query: str | int | bool,
 ) -> Call:
     """Create an object, or post to a subresource of one."""
-    target = path(resource, namespace, name, sub, **query)
+    target = _target(resource, namespace, name, sub, query)
     return Call("POST", target, body, after_s=after_s, reads=reads, settles=settles)
 
 
@@ -268,7 +272,7 @@ def patch(
     **query: str | int | bool,
 ) -> Call:
     """Patch an object or a subresource of one."""
-    target = path(resource, namespace, name, sub, **query)
+    target = _target(resource, namespace, name, sub, query)
     return Call("PATCH", target, body, content_type=content_type, after_s=after_s, settles=settles)
 
 
@@ -297,7 +301,7 @@ def delete(
     **query: str | int | bool,
 ) -> Call:
     """Delete an object."""
-    return Call("DELETE", path(resource, namespace, name, **query), body, after_s=after_s, settles=settles)
+    return Call("DELETE", _target(resource, namespace, name, "", query), body, after_s=after_s, settles=settles)
 
 
 def shortened(target: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import msgspec
+
 from riverwatch.lab.company import bodies, founding, model, people, teams
 from riverwatch.lab.life import acts, rhythm
 
@@ -151,7 +153,7 @@ def _start(namespace: str, name: str, run: str, lasts_s: float) -> acts.Writer:
             "jobs", namespace, bodies.job(run, namespace, image, ["run"], account=name, owner=owner), settles=True
         )
         read = acts.get("secrets", namespace, f"{name}-credentials", after_s=rng.uniform(12, 18))
-        yield acts.msgspec.structs.replace(read, who=model.username(namespace, name))
+        yield msgspec.structs.replace(read, who=model.username(namespace, name))
         yield acts.get("jobs", namespace, run, after_s=lasts_s)
         yield acts.delete(
             "jobs", namespace, run, after_s=rng.uniform(3600, 7200), propagationPolicy="Background", settles=True

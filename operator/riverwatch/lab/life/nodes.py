@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from riverwatch.lab.company import bodies, model, platform
+from riverwatch.lab import world
+from riverwatch.lab.company import bodies, model
 from riverwatch.lab.life import acts, rhythm, view
 
-TOKEN_S = 7200.0
+TOKEN_S = 10800.0
 """Age at which a pod's token is renewed, in seconds; kubelets do it after 48 minutes, this keeps recordings small."""
 
 HEARTBEAT_S = 1800.0
@@ -150,21 +151,21 @@ def habits(seed: int, span: rhythm.Span, cluster: view.View, machine: model.Node
         ))  # fmt: skip
     for time_s in times("lease", LEASE_S):
         yield acts.Act(time_s, who, lease("kube-node-lease", machine.name, machine.name, time_s))
-    for time_s in times("tokens", TOKEN_S / 6):
+    for time_s in times("tokens", TOKEN_S / 9):
         yield acts.Act(time_s, who, _renewals(cluster, machine))
-    for time_s in times("watches", 1500.0):
+    for time_s in times("watches", 3600.0):
         yield acts.Act(time_s, who, _watches(machine))
-    for time_s in times("references", 1200.0):
+    for time_s in times("references", 3600.0):
         yield acts.Act(time_s, who, _references(cluster, machine))
     for time_s in times("scrapes", 7200.0):
         yield acts.Act(time_s, who, _reviews)
 
 
-def lease(namespace: str, name: str, holder: str, time_s: float, *, group: str = "") -> acts.Writer:
+def lease(namespace: str, name: str, holder: str, time_s: float) -> acts.Writer:
     """Renew a lease, or make it when it is not there."""
 
     def write(_: random.Random) -> acts.Script:
-        now = f"{_micro(time_s)}"
+        now = world.rfc3339(time_s)
         answer = yield acts.get("leases", namespace, name, reads=True)
         spec: bodies.Body = {"holderIdentity": holder, "leaseDurationSeconds": 40, "renewTime": now}
         if answer.status == 404:
@@ -179,12 +180,6 @@ def lease(namespace: str, name: str, holder: str, time_s: float, *, group: str =
             yield acts.replace("leases", namespace, name, {**answer.body(), "spec": spec})
 
     return write
-
-
-def _micro(time_s: float) -> str:
-    from riverwatch.lab import world
-
-    return world.rfc3339(time_s)
 
 
 def _renewals(cluster: view.View, machine: model.Node) -> acts.Writer:
@@ -202,14 +197,12 @@ def _watches(machine: model.Node) -> acts.Writer:
     """Renew one of the watches that every kubelet keeps."""
 
     def write(rng: random.Random) -> acts.Script:
-        resource, query = rng.choice((
-            ("pods", {"fieldSelector": f"spec.nodeName={machine.name}"}),
-            ("nodes", {"fieldSelector": f"metadata.name={machine.name}"}),
-            ("services", {}),
-            ("csidrivers", {}),
-            ("runtimeclasses", {}),
-        ))  # fmt: skip
-        yield acts.watch(rng, resource, **query)
+        resource = rng.choice(("pods", "nodes", "services", "csidrivers", "runtimeclasses"))
+        own = {"pods": f"spec.nodeName={machine.name}", "nodes": f"metadata.name={machine.name}"}
+        if resource in own:
+            yield acts.watch(rng, resource, fieldSelector=own[resource])
+        else:
+            yield acts.watch(rng, resource)
 
     return write
 
@@ -234,7 +227,3 @@ def _reviews(_: random.Random) -> acts.Script:
     yield acts.create("subjectaccessreviews", "", {
         "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": user, "nonResourceAttributes": attributes},
     })  # fmt: skip
-
-
-SCHEDULER = platform.SCHEDULER
-"""User name of the scheduler."""

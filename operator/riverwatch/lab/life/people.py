@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from riverwatch.lab.attacks import base
 from riverwatch.lab.company import bodies, founding, model, people, teams
 from riverwatch.lab.life import acts, rhythm, view
@@ -80,7 +82,7 @@ def later(rng: random.Random, script: acts.Script) -> acts.Script:
         call = next(script)
         first = True
         while True:
-            answer = yield acts.msgspec.structs.replace(call, after_s=call.after_s + pause_s) if first else call
+            answer = yield msgspec.structs.replace(call, after_s=call.after_s + pause_s) if first else call
             first = False
             call = script.send(answer)
     except StopIteration:
@@ -118,7 +120,7 @@ def get_workloads(rng: random.Random, _: view.View, namespace: str) -> acts.Scri
     )
 
 
-def get_nodes(_: random.Random, __: view.View, ___: str) -> acts.Script:
+def get_nodes(_: random.Random, __: view.View, namespace: str) -> acts.Script:
     """``kubectl get nodes``."""
     yield acts.listing("nodes")
 

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+from riverwatch.lab.company import model
+
 
 class Pod(msgspec.Struct):
     """One pod as the lab's nodes and habits see it."""
@@ -44,4 +46,16 @@ class View(Protocol):
 
     def keep_token(self, uid: str, token: str) -> None:
         """Remember the token that a node obtained for a pod."""
+        ...
+
+    def join(self, machine: model.Node) -> None:
+        """Let a new node be scheduled to."""
+        ...
+
+    def cordon(self, name: str) -> None:
+        """Schedule nothing more to a node."""
+        ...
+
+    def leave(self, name: str) -> None:
+        """Forget a node and what is left on it."""
         ...

@@ -18,7 +18,7 @@ import yarl
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import model, platform
+from riverwatch.lab.company import model, commons
 from riverwatch.lab.life import acts, nodes, view
 from riverwatch.lab.recording import wire
 
@@ -77,8 +77,9 @@ class Cluster:
         self._unsettled: dict[str, str] = {}
         self._addresses: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.machines: dict[str, model.Node] = {machine.name: machine for machine in platform.NODES}
+        self.machines: dict[str, model.Node] = {machine.name: machine for machine in commons.NODES}
         self.cordoned: set[str] = set()
+        self._numbers = {name: number for number, name in enumerate(self.machines)}
         self.news = asyncio.Event()
         self.version = "0"
 
@@ -151,6 +152,23 @@ class Cluster:
         if uid in self._pods:
             self._pods[uid].token = token
             self._pods[uid].renewed_s = self.now_s
+
+    def join(self, machine: model.Node) -> None:
+        """Let a new node be scheduled to."""
+        self.machines[machine.name] = machine
+        self._numbers.setdefault(machine.name, len(self._numbers))
+
+    def cordon(self, name: str) -> None:
+        """Schedule nothing more to a node."""
+        self.cordoned.add(name)
+
+    def leave(self, name: str) -> None:
+        """Forget a node and what is left on it."""
+        self.machines.pop(name, None)
+        for pod in self._pods.values():
+            if pod.node == name:
+                pod.running = False
+                self._stage[pod.uid] = "gone"
 
     def pod_session(self, namespace: str, account: str, replica: int, agent: str) -> world.Session | None:
         """Give the session of one of an account's pods.
@@ -244,7 +262,7 @@ class Cluster:
         if ending and not pod.ending:
             pod.ending = True
             self._stage[pod.uid] = "ending"
-            user = self.machines[node].username if node in self.machines else platform.SCHEDULER
+            user = self.machines[node].username if node in self.machines else commons.SCHEDULER
             self._react(user, ENDING_S, nodes.end_pod(pod))
         elif node and stage == "new" and not ending:
             pod.node = node
@@ -275,7 +293,7 @@ class Cluster:
                 load[other.node] += 1
         least = min(load.values())
         chosen = _pinned(pod.body) or self._rng.choice([name for name, count in load.items() if count <= least + 1])
-        self._react(platform.SCHEDULER, PLACING_S, nodes.place_pod(pod, chosen))
+        self._react(commons.SCHEDULER, PLACING_S, nodes.place_pod(pod, chosen))
 
     def _react(self, who: str, delay_s: tuple[float, float], write: acts.Writer, *, urgent: bool = True) -> None:
         """Queue what the cluster does by itself."""
@@ -288,7 +306,7 @@ class Cluster:
             return ""
         if _part(pod.body, "spec").get("hostNetwork"):
             return machine.address
-        index = list(self.machines).index(node)
+        index = self._numbers[node]
         count = self._addresses[node] = self._addresses.get(node, self._rng.randrange(5, 40)) + 1
         return f"10.244.{index}.{count % 250 + 2}"
 

@@ -14,8 +14,7 @@ from typing import Any
 import zstandard
 
 from riverwatch.lab import world
-from riverwatch.lab.life import happenings as odd
-from riverwatch.lab.life import rhythm
+from riverwatch.lab.life import odd, rhythm
 from riverwatch.lab.recording import player, rewrite
 
 AUDIT = "audit.jsonl"
@@ -24,18 +23,21 @@ AUDIT = "audit.jsonl"
 META = "meta.json"
 """Name of the file that says how the recording was made."""
 
-LEVEL = 19
-"""Compression level: a recording is compressed once and read often."""
+COMPLAINTS = ("unsettled", "attacksOmitted", "attacksFailed", "attacksNotCleanedUp")
+"""Facts that say what did not go as planned, when they are not empty."""
+
+LEVEL = 12
+"""Compression level: higher ones take minutes for a fortnight and save a tenth."""
 
 
 def happenings(
-    events: Sequence[odd.Happening], anchors: Sequence[player.Anchor], recorded: frozenset[str]
+    happened: Sequence[odd.Happening], anchors: Sequence[player.Anchor], recorded: frozenset[str]
 ) -> list[world.Episode]:
     """Give the labels of all happenings that left a record.
 
     Parameters
     ----------
-    events
+    happened
         What was planned.
     anchors
         What was played.
@@ -47,7 +49,7 @@ def happenings(
         if anchor.episode and anchor.audit_id in recorded:
             of[anchor.episode].append(anchor)
     found = []
-    for happening in events:
+    for happening in happened:
         mine = sorted(of[happening.id], key=lambda anchor: anchor.time_s)
         if mine:
             found.append(

@@ -105,7 +105,7 @@ class Player:
         self._count = 0
         self._reactions = 0
         self._flying: dict[asyncio.Task[None], float] = {}
-        self._watches: set[asyncio.Task[None]] = set()
+        self._watches: set[asyncio.Task[acts.Answer | None]] = set()
         self._lanes: dict[str, asyncio.Lock] = {}
         self._progress = progress
         self._sessions: Sessions = lambda *_: None
@@ -238,9 +238,9 @@ class Player:
         for task in [task for task in self._flying if task.done()]:
             del self._flying[task]
             task.result()
-        for task in [task for task in self._watches if task.done()]:
-            self._watches.remove(task)
-            task.result()
+        for watch in [watch for watch in self._watches if watch.done()]:
+            self._watches.remove(watch)
+            watch.result()
 
     def _take_off(self, time_s: float, item: Running | Stranger) -> None:
         """Start an item."""

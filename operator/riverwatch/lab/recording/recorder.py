@@ -20,9 +20,9 @@ import riverwatch
 from riverwatch import clock, errors
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import founding, people, platform
+from riverwatch.lab.company import founding, people, commons
 from riverwatch.lab.controlplane import certificates, plane, versions
-from riverwatch.lab.life import acts, everyday, happenings, rhythm
+from riverwatch.lab.life import acts, everyday, happenings, odd, rhythm
 from riverwatch.lab.recording import cast, cluster, inventory, kubelet, output, player, rewrite, scene, weaving, wire
 
 FOUNDING_S = 90.0
@@ -77,6 +77,10 @@ def record(on: plane.ControlPlane, folder: pathlib.Path, order: Order, *, progre
     """
     if not on.chosen.audit_log or not on.chosen.controllers or on.chosen.kwok:
         raise errors.BadInputError("needs a control plane with an audit log and controllers, and without kwok's nodes")
+    if on.api.ok(acts.path("namespaces", "", founding.GITOPS_NAMESPACES[0])):
+        raise errors.BadInputError(
+            "has been recorded on before; take `down` and `up` to it first", where=str(on.paths.folder)
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_Recording(on, order, progress).make(folder))
@@ -116,14 +120,12 @@ class _Recording:
                 objects = await inventory.read(channel, self._observer)
                 offset = self._plane.audit_log.stat().st_size
                 founded = len(self._player.anchors)
-                plots, omitted, events = await self._live(port)
+                plots, omitted, happened = await self._live(port)
             finally:
                 await self._player.stop()
                 await self._cluster.stop()
                 await kubelets.stop()
         played_s = self._time.monotonic_s() - began_s
-        # The log is complete only when the API server has ended.
-        self._plane.stop_component(versions.Component.API_SERVER)
         self._progress("rewriting", 0.0)
         own, dropped_ids = weaving.anchors(plots)
         rewriter = rewrite.Rewriter(
@@ -134,10 +136,11 @@ class _Recording:
         )
         with self._plane.audit_log.open("rb") as stream:
             stream.seek(offset)
-            lines = rewriter.rewrite(stream)
+            # What is still being written is not part of the story: all of that has been answered.
+            lines = rewriter.rewrite(line for line in stream if line.endswith(b"\n"))
         recorded = frozenset(line.audit_id for line in lines)
         episodes = weaving.episodes(plots, recorded)
-        episodes += output.happenings(events, self._player.anchors[founded:], recorded)
+        episodes += output.happenings(happened, self._player.anchors[founded:], recorded)
         inventory.write(folder, objects, times=lambda item: rewriter.object_times(item, now_s=self._span.start_s))
         meta = self._meta(plots, omitted, rewriter, played_s)
         return output.write(
@@ -181,7 +184,7 @@ class _Recording:
     async def _served(self, channel: wire.Wire) -> None:
         """Wait until every kind that was defined can be watched."""
         deadline = self._time.monotonic_s() + FOUNDING_S
-        for _, _, plural, _ in platform.CUSTOM_KINDS:
+        for _, _, plural, _ in commons.CUSTOM_KINDS:
             watch = acts.Call("GET", acts.path(plural, watch=True, timeoutSeconds=1))
             while (answer := await channel.send(watch, self._observer, audit_id="")).status != 200:
                 if self._time.monotonic_s() > deadline:
@@ -201,14 +204,14 @@ class _Recording:
                 await asyncio.sleep(0.05)
         raise errors.LabError(f"POST {target}: {answer.status}: {answer.content[:400].decode(errors='replace')}")
 
-    async def _live(self, port: int) -> tuple[list[weaving.Plot], list[str], list[happenings.Happening]]:
+    async def _live(self, port: int) -> tuple[list[weaving.Plot], list[str], list[odd.Happening]]:
         """Play the days."""
         seed = self._order.seed
         planned = everyday.acts_of_all(seed, self._span, self._cluster, kubelet_port=port)
-        odd: list[happenings.Happening] = []
+        episodes: list[odd.Happening] = []
         if self._order.with_happenings:
-            odd = happenings.plan(seed, self._span, self._cluster, port=port, registry=self._cast)
-            planned = acts.in_order([*planned, *(act for happening in odd for act in happening.acts)])
+            episodes = happenings.plan(seed, self._span, self._cluster, self._cast, port=port)
+            planned = happenings.changed(planned, episodes)
         plots, omitted = weaving.plan(self._order.attacks, seed=seed, span=self._span)
         company = scene.Company(
             self._plane.url,
@@ -221,7 +224,7 @@ class _Recording:
             self._player.push_stranger(stranger)
         self._player.now_s = self._span.start_s
         await self._player.play(planned)
-        return plots, omitted, odd
+        return plots, omitted, episodes
 
     def _played(self, time_s: float, _: int) -> None:
         """Tell how far playing is."""

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from riverwatch.lab import world
-from riverwatch.lab.company import platform
+from riverwatch.lab.company import commons
 from riverwatch.lab.recording import player
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -246,4 +246,4 @@ def _addresses(record: Mapping[str, Any]) -> list[str]:
     if record["user"].get("username") == KEPT_LOOPBACK:
         return found
     kept = [address for address in found if address not in LOOPBACK]
-    return kept or [platform.CONTROL_PLANE_IP]
+    return kept or [commons.CONTROL_PLANE_IP]

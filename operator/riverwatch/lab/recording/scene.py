@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import people, platform, teams
+from riverwatch.lab.company import people, commons, teams
 from riverwatch.lab.recording import cast, cluster
 
 OUTSIDE = ("185.220.101.47", "45.148.10.92", "91.240.118.172", "193.32.162.15", "104.28.214.9", "146.70.87.214")
@@ -72,7 +72,7 @@ class Company:
     def identities(self, part: base.Part) -> Sequence[base.Identity]:
         """Everybody who plays a part and can act now, in a fixed order."""
         found: list[tuple[str, str, tuple[str, ...]]] = []
-        for workload in (*platform.WORKLOADS, *teams.WORKLOADS):
+        for workload in (*commons.WORKLOADS, *teams.WORKLOADS):
             if workload.part is part:
                 found.append((workload.username, workload.namespace, (workload.namespace,)))
         for pipeline in people.PIPELINES:
