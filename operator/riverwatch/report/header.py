@@ -50,7 +50,7 @@ def summary(detections: Sequence[finding.Detection]) -> markup.Markup:
     ]
     head = [("Severity", "share"), ("What, and who", ""), ("First seen (UTC)", "time"), ("Records", "strength")]
     caption = f"{words.counted(len(detections), 'detection')}, strongest first"
-    return markup.table(caption, head, rows, style="stack")
+    return markup.table(caption, head, rows, style="stack list")
 
 
 def techniques(detections: Sequence[finding.Detection]) -> markup.Markup:

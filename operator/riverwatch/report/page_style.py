@@ -83,15 +83,12 @@ th,td{padding:.35rem .7rem .35rem 0;text-align:left;vertical-align:top;border-bo
 th{font-size:.82rem;color:var(--soft);font-weight:600}td:last-child,th:last-child{padding-right:0}
 .scroll{overflow-x:auto}.nowrap{white-space:nowrap}
 .badge{display:inline-block;border-radius:4px;padding:0 .5em;font-size:.82rem;font-weight:650;color:var(--on);
-background:var(--info);white-space:nowrap}
-.badge.critical{background:var(--critical)}.badge.high{background:var(--high)}.badge.medium{background:var(--medium)}
-.badge.low{background:var(--low)}
-.finding{border:1px solid var(--line);border-left:5px solid var(--info);border-radius:8px;padding:.9rem 1.1rem 1rem;
+background:var(--shade);white-space:nowrap}
+.finding{border:1px solid var(--line);border-left:5px solid var(--shade);border-radius:8px;padding:.9rem 1.1rem 1rem;
 margin:1.1rem 0}
-.finding.critical{border-left-color:var(--critical)}.finding.high{border-left-color:var(--high)}
-.finding.medium{border-left-color:var(--medium)}.finding.low{border-left-color:var(--low)}
 .finding:target{box-shadow:0 0 0 3px var(--link)}
-.share{width:96px}.usual{width:26%}.rare{width:15%}.time{width:11.5em}.strength{width:6em}
+.share{width:96px}.usual{width:26%}.rare{width:15%}.time{width:12em}.strength{width:7em}
+.proof td:first-child,.list td:nth-child(3){white-space:nowrap}
 .bar{display:block;width:76px;height:8px;margin-top:.25rem}.bar .ground{fill:var(--line)}.bar .value{fill:var(--bar)}
 pre{margin:.25rem 0 .5rem;padding:.45rem .7rem;background:var(--card);border:1px solid var(--line);border-radius:5px;
 white-space:pre-wrap;user-select:all}
@@ -102,15 +99,18 @@ dl.facts dt{color:var(--soft)}dl.facts dd{margin:0}
 details summary{cursor:pointer;color:var(--link)}
 .timeline{display:block;width:100%;min-width:680px;height:auto}.timeline text{fill:var(--soft);font-size:12px}
 .timeline .grid{stroke:var(--line)}.timeline .end{text-anchor:end}.timeline .middle{text-anchor:middle}
-.timeline .mark{fill:var(--info);stroke:var(--info);fill-opacity:.75}
-.timeline .critical .mark{fill:var(--critical);stroke:var(--critical)}
-.timeline .high .mark{fill:var(--high);stroke:var(--high)}
-.timeline .medium .mark{fill:var(--medium);stroke:var(--medium)}
-.timeline .low .mark{fill:var(--low);stroke:var(--low)}
+.timeline .mark{fill:var(--shade);stroke:var(--paper)}.timeline .rest{stroke:var(--shade);stroke-width:2;opacity:.35}
+.timeline a:hover .rest,.timeline a:focus .rest{opacity:1}
+.info{--shade:var(--info)}.critical{--shade:var(--critical)}.high{--shade:var(--high)}.medium{--shade:var(--medium)}
+.low{--shade:var(--low)}
 footer{margin-top:3rem;color:var(--soft);font-size:.87rem}
 @media (max-width:720px){body{padding:1rem .7rem 3rem}.finding{padding:.7rem .7rem}.stack thead{position:absolute;
 clip-path:inset(50%);height:1px;width:1px;overflow:hidden}
 .stack,.stack tbody,.stack tr,.stack td{display:block;width:auto}
+.stack caption{display:block}.why td:nth-child(3)::before{content:"Usual: ";color:var(--soft)}
+.why td:nth-child(4)::before{content:"How rare: ";color:var(--soft)}
+.list td:nth-child(4)::before{content:"Records: ";color:var(--soft)}
+.proof td:nth-child(3)::before{content:"Strength: ";color:var(--soft)}
 .stack tr{border-bottom:1px solid var(--line);padding:.4rem 0}.stack td{border:0;padding:.1rem 0}
 dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:.3rem}}
 @media print{body{max-width:none;font-size:11px}.finding{break-inside:avoid-page}a{color:inherit;text-decoration:none}

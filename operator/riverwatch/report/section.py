@@ -16,6 +16,9 @@ from riverwatch.report import markup, words
 MAX_TARGETS = 12
 """Targets named in one section; the object and the JSON hold more."""
 
+MAX_TEXT = 600
+"""Characters of one reason or record; longer ones are cut."""
+
 MAX_VALUES = 8
 """Addresses, agents or detectors named in one section."""
 
@@ -32,7 +35,7 @@ def room(count: int) -> Room:
     """Return how much of each of `count` detections is shown: everything of few, the essential of hundreds."""
     if count <= 80:
         return Room(reasons=8, evidence=finding.MAX_EVIDENCE, steps=advice.MAX_RECOMMENDATIONS)
-    return Room(reasons=8, evidence=12, steps=5) if count <= 200 else Room(reasons=4, evidence=4, steps=3)
+    return Room(reasons=8, evidence=12, steps=5) if count <= 200 else Room(reasons=3, evidence=3, steps=3)
 
 
 def draw(detection: finding.Detection, space: Room) -> markup.Markup:
@@ -91,7 +94,10 @@ def _reasons(detection: finding.Detection, most: int) -> markup.Markup:
     return markup.joined(
         markup.tag("h4", "What was unusual"),
         markup.table(
-            caption, [("Share", "share"), ("Seen", ""), ("Usual", "usual"), ("How rare", "rare")], rows, style="stack"
+            caption,
+            [("Share", "share"), ("Seen", ""), ("Usual", "usual"), ("How rare", "rare")],
+            rows,
+            style="stack why",
         ),
     )
 
@@ -99,11 +105,19 @@ def _reasons(detection: finding.Detection, most: int) -> markup.Markup:
 def _reason(reason: finding.Reason) -> list[markup.Markup]:
     share = min(1.0, max(0.0, reason.contribution))
     by_rule = words.is_rule(reason)
-    main, detail = (reason.text, reason.observed) if by_rule else (reason.observed, reason.text)
+    text, observed = words.plain(reason.text, MAX_TEXT), words.plain(reason.observed, MAX_TEXT)
+    if by_rule:
+        seen = markup.joined(markup.tag("b", text), markup.tag("div", observed, class_="soft small"))
+    else:
+        seen = markup.joined(
+            f"{words.plain(reason.feature, 64)}: ",
+            markup.tag("b", observed),
+            markup.tag("div", text, class_="soft small"),
+        )
     return [
         markup.joined(f"{share:.0%}", _bar(share)),
-        markup.joined(markup.tag("b", main), markup.tag("div", detail, class_="soft small")),
-        markup.safe(reason.expected),
+        seen,
+        markup.safe(words.plain(reason.expected, MAX_TEXT)),
         markup.safe("rule" if by_rule else words.FREQUENCY_WORDS[reason.frequency]),
     ]
 
@@ -188,6 +202,6 @@ def _evidence(detection: finding.Detection, most: int) -> markup.Markup:
         markup.tag(
             "details",
             markup.tag("summary", f"Show {words.counted(len(shown), 'record')}"),
-            markup.table(caption, head, rows, style="stack"),
+            markup.table(caption, head, rows, style="stack proof"),
         ),
     )

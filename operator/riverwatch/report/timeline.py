@@ -1,7 +1,8 @@
 """Stage 7: detections over time as a picture, one lane for each severity, for the HTML report.
 
 Pure: detections and the time that was read in, SVG out. Each mark is a link to its detection and says what it is
-when pointed at; a table below the picture holds the same facts, so nothing depends on seeing it. Called by `report.html`.
+when pointed at; the table below the picture holds the same facts, so nothing depends on seeing it. Called by
+`report.html`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ RIGHT = 16
 TOP = 8
 """Room above the first lane."""
 
-ROW = 9
+ROW = 10
 """Height of one row inside a lane."""
 
-ROWS = 5
+MAX_ROWS = 12
 """Rows inside a lane: marks that would lie on each other are moved down, as far as there is room."""
 
-LANE = ROW * ROWS + 12
-"""Height of a lane."""
+GAP = 14
+"""Room between two lanes."""
 
 BOTTOM = 26
 """Room for the times."""
@@ -41,7 +42,7 @@ TICKS = 5
 """Times written below."""
 
 MARK = 4
-"""Half the height of a mark; its least width is twice that."""
+"""Half the width and height of a mark."""
 
 
 def draw(detections: Sequence[finding.Detection], context: report_context.Context) -> markup.Markup:
@@ -58,11 +59,14 @@ def draw(detections: Sequence[finding.Detection], context: report_context.Contex
     begin_s = min([item.first_seen_s for item in detections] + _known(context.first_s))
     end_s = max([item.last_seen_s for item in detections] + _known(context.last_s))
     scale = _Scale(begin_s, max(end_s, begin_s + 1.0))
-    high = TOP + LANE * len(lanes) + BOTTOM
-    parts = [_axis(scale, high)]
-    for number, severity in enumerate(lanes):
-        top = TOP + number * LANE
-        parts.append(_lane(severity, top, [item for item in detections if item.severity is severity], scale))
+    parts: list[markup.Markup] = []
+    top = TOP
+    for severity in lanes:
+        lane, rows = _lane(severity, top, [item for item in detections if item.severity is severity], scale)
+        parts.append(lane)
+        top += rows * ROW + GAP
+    high = top + BOTTOM
+    parts.insert(0, _axis(scale, high))
     label = (
         f"{words.counted(len(detections), 'detection')} between {words.moment(begin_s)} and {words.moment(end_s)} UTC"
     )
@@ -118,27 +122,29 @@ def _axis(scale: _Scale, high: int) -> markup.Markup:
 
 def _lane(
     severity: vocabulary.Severity, top: int, detections: Sequence[finding.Detection], scale: _Scale
-) -> markup.Markup:
-    parts = [markup.tag("text", severity.value, x="0", y=str(top + LANE // 2 + 4))]
-    free = [float("-inf")] * ROWS
+) -> tuple[markup.Markup, int]:
+    """Draw one lane; return it and how many rows it needed."""
+    parts: list[markup.Markup] = []
+    taken: list[float] = []
     for item in sorted(detections, key=lambda item: (item.first_seen_s, item.uid)):
-        left, right = scale.x(item.first_seen_s) - MARK, scale.x(item.last_seen_s) + MARK
-        row = next((n for n in range(ROWS) if free[n] < left), min(range(ROWS), key=free.__getitem__))
-        free[row] = max(free[row], right)
-        parts.append(_mark(item, left=left, right=right, top=top + 6 + row * ROW))
-    return markup.tag("g", *parts, class_=severity.value.lower())
+        left = scale.x(item.first_seen_s) - MARK
+        row = next((place for place, until in enumerate(taken) if until < left), len(taken))
+        if row == len(taken) and row < MAX_ROWS:
+            taken.append(left)
+        row = min(row, len(taken) - 1)
+        taken[row] = max(taken[row], left + 2 * MARK + 1)
+        parts.append(_mark(item, scale, middle=top + MARK + row * ROW))
+    middle = top + len(taken) * ROW // 2 + 4
+    name = markup.tag("text", severity.value, x="0", y=str(middle))
+    return markup.tag("g", name, *parts, class_=severity.value.lower()), len(taken)
 
 
-def _mark(item: finding.Detection, *, left: float, right: float, top: int) -> markup.Markup:
+def _mark(item: finding.Detection, scale: _Scale, *, middle: int) -> markup.Markup:
+    """Draw a mark where the detection begins and a line to where it ends."""
     told = f"{item.severity.value} {item.score:.0f}: {item.title} ({words.moment(item.first_seen_s)})"
-    shape = markup.tag(
-        "rect",
-        markup.tag("title", words.plain(told, 256)),
-        class_="mark",
-        x=f"{left:.1f}",
-        y=str(top),
-        width=f"{right - left:.1f}",
-        height=str(2 * MARK - 1),
-        rx=str(MARK - 1),
-    )
-    return markup.tag("a", shape, href=f"#d-{item.uid}")
+    left, right = scale.x(item.first_seen_s), scale.x(item.last_seen_s)
+    dot = markup.void("circle", class_="mark", cx=f"{left:.1f}", cy=str(middle), r=str(MARK))
+    line = markup.NOTHING
+    if right - left > MARK:
+        line = markup.void("path", class_="rest", d=f"M{left:.1f} {middle}H{right:.1f}")
+    return markup.tag("a", markup.tag("title", words.plain(told, 256)), line, dot, href=f"#d-{item.uid}")
