@@ -9,8 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from riverwatch.activity import normalise
 from riverwatch.lab import controlplane
 from riverwatch.lab.attacks import base, catalog, context, review, run, session, stage
+from riverwatch.rules import engine as rule_engine
+from riverwatch.rules import loading
+from riverwatch.sources import audit_file
+from riverwatch.sources import base as sources
 
 ATTACKS = catalog.load()
 
@@ -143,6 +148,32 @@ def test_labels_name_the_records_of_the_audit_log(control_plane, scene):
         assert record["sourceIPs"][0] == one.source_ip
         assert record["userAgent"] == one.user_agent
         assert record["responseStatus"]["code"] == one.status
+
+
+def test_subtle_ones_are_seen_by_no_single_record_rule(control_plane, scene):
+    """What a written rule raises on one record is obvious, and its card has to say so."""
+    engine = rule_engine.RuleEngine(loading.load_catalog())
+    owner = {}
+    for attack in ATTACKS.values():
+        if attack.card.subtlety is not base.Subtlety.SUBTLE:
+            continue
+        given = prepared(scene, attack)
+        under_way = run.Run(attack, given)
+        while not under_way.done:
+            under_way.advance(now_s=1.0)
+        under_way.clean_up(now_s=1.0)
+        owner |= dict.fromkeys(under_way.label().audit_ids, attack.card.id)
+    raised = set()
+    judged = set()
+    for batch in audit_file.read_paths([control_plane.audit_log], tally=sources.Tally()):
+        for record in batch.records:
+            if record.audit_id in owner:
+                judged.add(owner[record.audit_id])
+                hits = engine.match(normalise.from_audit(record))
+                # Counting rules are left out: nothing paces the requests here, so their windows hold days in a second.
+                raised |= {(owner[record.audit_id], h.card.id) for h in hits if h.card.raises and not h.card.sequence}
+    assert judged == set(owner.values())
+    assert raised == set()
 
 
 def test_steals_tokens_that_name_their_pod(control_plane, scene):

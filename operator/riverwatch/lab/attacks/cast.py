@@ -53,6 +53,8 @@ class Role(msgspec.Struct, frozen=True):
     """Whether its rights reach beyond its namespace; left out of a narrow stage."""
     person: bool = False
     groups: tuple[str, ...] = ()
+    outside: bool = False
+    """Whether it runs outside the cluster, with a token that is bound to no pod."""
     everywhere_at_home: bool = False
     """Whether each namespace of the stage has one."""
     cluster_role: str = ""
@@ -82,7 +84,7 @@ ROLES = (
          everywhere_at_home=True),
     Role("checkout", base.Part.APP, APP_RULES, "10.244.2.11", "checkout/1.7 (linux/amd64) client-go/v0.33.2"),
     Role("prices", base.Part.SIBLING, APP_RULES, "10.244.1.24", "Fabric8-KubernetesClient/6.13.4"),
-    Role("deployer", base.Part.CI, DEPLOY_RULES, "10.30.4.15", "Helm/3.18.4"),
+    Role("deployer", base.Part.CI, DEPLOY_RULES, "10.30.4.15", "Helm/3.18.4", outside=True),
     Role("gitops", base.Part.GITOPS, DEPLOY_RULES, "10.244.0.31", "argocd-application-controller/v3.0.6"),
     Role("night-backup", base.Part.BACKUP, (Rule("core batch apps networking.k8s.io", "*", READ),), "10.244.2.71",
          "velero-server/v1.16.1 (linux/amd64)"),

@@ -26,6 +26,9 @@ PYTHON_CLIENT = "OpenAPI-Generator/33.1.0/python"
 GO_CLIENT = "Go-http-client/2.0"
 """User agent of a program written in Go without client-go."""
 
+PEERS = ("172.20", "172.24", "192.168")
+"""First halves of private addresses that neither pods nor nodes nor offices of a scene have."""
+
 HOME = "(home)"
 """Stands for an identity's namespace in the right that a victim must have."""
 
@@ -88,6 +91,10 @@ class AttackContext:
     def stranger_ip(self) -> str:
         """Choose an address from outside the cluster and the company."""
         return self.rng.choice(list(self.scene.outside_ips))
+
+    def peer_ip(self) -> str:
+        """Draw a private address of a network beside the cluster's: a peered one, a partner's, a second office."""
+        return f"{self.rng.choice(PEERS)}.{self.rng.randrange(256)}.{self.rng.randrange(2, 250)}"
 
     def pod_ip(self) -> str:
         """Choose the address of a pod the attacker may sit in."""

@@ -15,8 +15,8 @@ CARD = base.Card(
     use_case=vocabulary.UseCase.CREDENTIAL_MISUSE,
     subtlety=base.Subtlety.SUBTLE,
     does=(
-        "Uses the GitOps controller's token and agent from outside to read what the controller always reads in "
-        "the namespaces it owns: deployments, services, config maps and secrets."
+        "Uses the GitOps controller's token and agent from a peered private network to read what the controller "
+        "always reads in the namespaces it owns: deployments, services, config maps and secrets."
     ),
     seen_by="The bound pod's token comes from an address that is not the pod's; nothing else is unusual.",
     cleans_up="Leaves nothing behind: it only reads.",
@@ -28,7 +28,7 @@ CARD = base.Card(
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.GITOPS)
-    thief = ctx.act_as(victim, source_ip=ctx.stranger_ip(), machine=True)
+    thief = ctx.act_as(victim, source_ip=ctx.peer_ip(), machine=True)
     homes = [space for space in ctx.namespaces() if ctx.may(victim, "GET", paths.core("secrets", space))]
     for namespace in ctx.rng.sample(homes, min(3, len(homes))):
         for path in (

@@ -31,7 +31,7 @@ CARD = base.Card(
 def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.NODE)
-    thief = ctx.act_as(victim, source_ip=ctx.stranger_ip())
+    thief = ctx.act_as(victim, source_ip=ctx.peer_ip())
     own = {"fieldSelector": f"spec.nodeName={victim.name}"}
     pods = ctx.known(paths.core("pods"), own)
     yield thief.get(paths.core("nodes", "", victim.name))

@@ -140,7 +140,7 @@ class Stage:
                 self._make(f"/api/v1/namespaces/{namespace}/serviceaccounts", cast.service_account(role.name))
             for collection, body in cast.rights(role, username, namespace, wide=self.wide):
                 self._make(collection, body)
-            pod = "" if role.person else self._make_pod(role, namespace)
+            pod = "" if role.person or role.outside else self._make_pod(role, namespace)
             if person and issue is not None:
                 credential = issue(username, role.groups)
             else:

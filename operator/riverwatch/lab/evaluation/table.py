@@ -110,7 +110,7 @@ def definitions() -> Table:
         ("false alerts a day", "alerts that belong to no attack, by days after the learning period"),
         (
             "recall at N alerts a day",
-            "share of attacks seen by who reads the N highest scores of each day; 'of': what N a day could show at most",
+            "share of attacks seen by who reads the N highest scores of each day; 'of': what N a day can show",
         ),
         ("time to detect", "record time from the attack's first request to the first alert that belongs to it"),
         ("obvious, subtle", "subtle: every step uses a right that the identity holds; only habits tell"),
