@@ -284,11 +284,18 @@ def node_status(machine: model.Node, *, port: int, time_s: float = world.START_S
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": {
-            "architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": machine.version, "kubeProxyVersion": "",
-            "containerRuntimeVersion": "containerd://2.1.4", "kernelVersion": "6.12.46", "osImage": "Bottlerocket OS 1.48.0",
-            "machineID": f"{hash_of(machine.name):032x}", "systemUUID": f"{hash_of(machine.name):032x}", "bootID": f"{hash_of(machine.name):032x}",
+            "architecture": "amd64",
+            "operatingSystem": "linux",
+            "kubeletVersion": machine.version,
+            "kubeProxyVersion": "",
+            "containerRuntimeVersion": "containerd://2.1.4",
+            "kernelVersion": "6.12.46",
+            "osImage": "Bottlerocket OS 1.48.0",
+            "machineID": f"{hash_of(machine.name):032x}",
+            "systemUUID": f"{hash_of(machine.name):032x}",
+            "bootID": f"{hash_of(machine.name):032x}",
         },
-    }  # fmt: skip
+    }
 
 
 def pod_running(pod: Mapping[str, object], *, address: str, host: str, time_s: float, succeeded: bool = False) -> Body:
@@ -318,20 +325,31 @@ def pod_running(pod: Mapping[str, object], *, address: str, host: str, time_s: f
     )
     statuses = [
         {
-            "name": container["name"], "image": container["image"], "imageID": f"{container['image']}@sha256:{hash_of(container['image']):064x}",
-            "ready": not succeeded, "started": not succeeded, "restartCount": 0, "state": state,
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": f"{container['image']}@sha256:{hash_of(container['image']):064x}",
+            "ready": not succeeded,
+            "started": not succeeded,
+            "restartCount": 0,
+            "state": state,
             "containerID": f"containerd://{hash_of(address + str(container['name'])):064x}",
         }
         for container in spec["containers"]
-    ]  # fmt: skip
+    ]
     conditions = [
         {"type": kind, "status": ready if kind in {"Ready", "ContainersReady"} else "True", "lastTransitionTime": now}
         for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
     ]
     status = {
-        "phase": "Succeeded" if succeeded else "Running", "conditions": conditions, "containerStatuses": statuses,
-        "hostIP": host, "hostIPs": [{"ip": host}], "podIP": address, "podIPs": [{"ip": address}], "startTime": now,
-    }  # fmt: skip
+        "phase": "Succeeded" if succeeded else "Running",
+        "conditions": conditions,
+        "containerStatuses": statuses,
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": now,
+    }
     return {"status": status}
 
 

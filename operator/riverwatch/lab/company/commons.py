@@ -1,4 +1,4 @@
-"""What the platform team runs for everybody: controllers, monitoring, backup, runners, and the nodes below.
+"""What the platform team runs for everybody: ingress, certificates, monitoring, GitOps, secrets, backup, runners.
 
 Data only, with the rights that each really needs in most clusters. Read by `founding` and by `life.controllers`.
 """
@@ -6,145 +6,10 @@ Data only, with the rights that each really needs in most clusters. Read by `fou
 from __future__ import annotations
 
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import model
-
-ALL = (model.EVERYWHERE,)
-"""A cluster-wide grant."""
-
-KUBELET_VERSION = "v1.36.3"
-"""Version of the nodes."""
-
-NEXT_KUBELET_VERSION = "v1.36.5"
-"""Version of the nodes that an upgrade brings."""
-
-NODES = tuple(
-    model.Node(
-        f"ip-10-20-{zone}-{last}.eu-central-1.compute.internal",
-        f"10.20.{zone}.{last}",
-        KUBELET_VERSION,
-        f"eu-central-1{letter}",
-    )
-    for zone, last, letter in ((1, 17, "a"), (1, 84, "a"), (2, 39, "b"), (2, 142, "b"), (3, 58, "c"), (3, 201, "c"))
-)
-"""The cluster's machines."""
-
-NEW_NODES = tuple(
-    model.Node(
-        f"ip-10-20-{zone}-{last}.eu-central-1.compute.internal",
-        f"10.20.{zone}.{last}",
-        NEXT_KUBELET_VERSION,
-        f"eu-central-1{letter}",
-    )
-    for zone, last, letter in ((1, 113, "a"), (2, 77, "b"))
-)
-"""The machines that replace the first two of other zones in an upgrade."""
-
-
-def _read(*resources: str, group: str = "") -> model.Grant:
-    """Grant an informer on resources everywhere."""
-    return model.Grant(model.READ, resources, group, namespaces=ALL)
-
-
-def _write(*resources: str, group: str = "", verbs: tuple[str, ...] = model.WRITE) -> model.Grant:
-    """Grant changes everywhere."""
-    return model.Grant((*model.READ, *verbs), resources, group, namespaces=ALL)
-
-
-LEASES = model.Grant(("get", "create", "update"), ("leases",), "coordination.k8s.io")
-"""Leader election in the own namespace."""
-
-EVENTS = model.Grant(("create", "patch"), ("events",), namespaces=ALL)
-"""Reporting."""
-
-REVIEWS = (
-    model.Grant(("create",), ("tokenreviews",), "authentication.k8s.io", namespaces=ALL),
-    model.Grant(("create",), ("subjectaccessreviews",), "authorization.k8s.io", namespaces=ALL),
-)
-"""Asking the API server who a caller is and what it may do."""
+from riverwatch.lab.company import grants, model, system
 
 WORKLOADS = (
-    model.Workload(
-        "kube-system",
-        "coredns",
-        2,
-        "coredns",
-        "coredns/1.13.1 (linux/amd64)",
-        "registry.k8s.io/coredns/coredns:v1.13.1",
-        habits=("dns",),
-        grants=(_read("services", "pods", "namespaces"), _read("endpointslices", group="discovery.k8s.io")),
-        configmaps=("coredns",),
-    ),
-    model.Workload(
-        "kube-system",
-        "kube-proxy",
-        1,
-        "kube-proxy",
-        "kube-proxy/v1.36.3 (linux/amd64) kubernetes/4957b09",
-        "registry.k8s.io/kube-proxy:v1.36.3",
-        habits=("proxy",),
-        daemon=True,
-        host_network=True,
-        grants=(_read("services", "nodes"), _read("endpointslices", group="discovery.k8s.io")),
-    ),
-    model.Workload(
-        "kube-system",
-        "cni-node",
-        1,
-        "cni-node",
-        "cni-agent/v1.20.4 (linux/amd64) kubernetes/$Format",
-        "quay.io/cni/agent:v1.20.4",
-        habits=("cni",),
-        daemon=True,
-        host_network=True,
-        grants=(
-            _read("pods", "nodes", "namespaces"),
-            _read("networkpolicies", group="networking.k8s.io"),
-            model.Grant(("patch",), ("nodes/status", "pods/status"), namespaces=ALL),
-        ),
-    ),
-    model.Workload(
-        "kube-system",
-        "metrics-server",
-        1,
-        "metrics-server",
-        "metrics-server/v0.8.0 (linux/amd64) kubernetes/d5b2e37",
-        "registry.k8s.io/metrics-server/metrics-server:v0.8.0",
-        habits=("metrics",),
-        grants=(
-            _read("nodes", "pods"),
-            model.Grant(("get",), ("nodes/metrics", "nodes/stats"), namespaces=ALL),
-            *REVIEWS,
-        ),
-    ),
-    model.Workload(
-        "kube-system",
-        "cluster-autoscaler",
-        1,
-        "cluster-autoscaler",
-        "cluster-autoscaler/v1.34.1 (linux/amd64) kubernetes/$Format",
-        "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.1",
-        part=base.Part.AUTOSCALER,
-        habits=("node-scaler", "leader"),
-        grants=(
-            _read(
-                "pods",
-                "services",
-                "replicationcontrollers",
-                "persistentvolumeclaims",
-                "persistentvolumes",
-                "namespaces",
-            ),
-            _write("nodes", verbs=("update", "patch")),
-            _read("replicasets", "statefulsets", "daemonsets", "deployments", group="apps"),
-            model.Grant(("update", "patch"), ("deployments/scale",), "apps", namespaces=ALL),
-            _read("poddisruptionbudgets", group="policy"),
-            _read("storageclasses", "csinodes", "csidrivers", group="storage.k8s.io"),
-            model.Grant(("create",), ("pods/eviction",), namespaces=ALL),
-            model.Grant((*model.READ, "create", "update"), ("configmaps",)),
-            LEASES,
-            EVENTS,
-        ),
-    ),
+    *system.WORKLOADS,
     model.Workload(
         "kube-system",
         "ebs-csi-controller",
@@ -154,11 +19,11 @@ WORKLOADS = (
         "registry.k8s.io/provider-aws/aws-ebs-csi-driver:v1.50.0",
         habits=("storage", "leader"),
         grants=(
-            _write("persistentvolumes", "persistentvolumeclaims", verbs=("create", "patch", "delete")),
-            _read("nodes", "pods"),
-            _read("storageclasses", "csinodes", "volumeattachments", group="storage.k8s.io"),
-            LEASES,
-            EVENTS,
+            grants.write("persistentvolumes", "persistentvolumeclaims", verbs=("create", "patch", "delete")),
+            grants.read("nodes", "pods"),
+            grants.read("storageclasses", "csinodes", "volumeattachments", group="storage.k8s.io"),
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
     model.Workload(
@@ -171,12 +36,12 @@ WORKLOADS = (
         part=base.Part.INGRESS,
         habits=("ingress", "leader"),
         grants=(
-            _read("configmaps", "endpoints", "nodes", "pods", "secrets", "namespaces", "services"),
-            _read("ingresses", "ingressclasses", group="networking.k8s.io"),
-            model.Grant(("update", "patch"), ("ingresses/status",), "networking.k8s.io", namespaces=ALL),
-            _read("endpointslices", group="discovery.k8s.io"),
-            LEASES,
-            EVENTS,
+            grants.read("configmaps", "endpoints", "nodes", "pods", "secrets", "namespaces", "services"),
+            grants.read("ingresses", "ingressclasses", group="networking.k8s.io"),
+            model.Grant(("update", "patch"), ("ingresses/status",), "networking.k8s.io", namespaces=grants.ALL),
+            grants.read("endpointslices", group="discovery.k8s.io"),
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
     model.Workload(
@@ -189,11 +54,11 @@ WORKLOADS = (
         part=base.Part.SECRET_SYNC,
         habits=("certificates", "leader"),
         grants=(
-            _write("secrets"),
-            _write("certificates", "issuers", "certificates/status", "issuers/status", group="cert-manager.io"),
-            _read("ingresses", group="networking.k8s.io"),
-            LEASES,
-            EVENTS,
+            grants.write("secrets"),
+            grants.write("certificates", "issuers", "certificates/status", "issuers/status", group="cert-manager.io"),
+            grants.read("ingresses", group="networking.k8s.io"),
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
     model.Workload(
@@ -205,15 +70,15 @@ WORKLOADS = (
         "quay.io/jetstack/cert-manager-cainjector:v1.19.1",
         habits=("injector", "leader"),
         grants=(
-            _read("secrets"),
-            _write(
+            grants.read("secrets"),
+            grants.write(
                 "mutatingwebhookconfigurations",
                 "validatingwebhookconfigurations",
                 group="admissionregistration.k8s.io",
                 verbs=("update", "patch"),
             ),
-            _read("customresourcedefinitions", group="apiextensions.k8s.io"),
-            LEASES,
+            grants.read("customresourcedefinitions", group="apiextensions.k8s.io"),
+            grants.LEASES,
         ),
     ),
     model.Workload(
@@ -226,9 +91,9 @@ WORKLOADS = (
         part=base.Part.MONITORING,
         habits=("scraper",),
         grants=(
-            _read("nodes", "services", "endpoints", "pods", "namespaces"),
-            _read("endpointslices", group="discovery.k8s.io"),
-            model.Grant(("get",), ("nodes/metrics",), namespaces=ALL),
+            grants.read("nodes", "services", "endpoints", "pods", "namespaces"),
+            grants.read("endpointslices", group="discovery.k8s.io"),
+            model.Grant(("get",), ("nodes/metrics",), namespaces=grants.ALL),
             model.Grant(("get",), (), paths=("/metrics", "/metrics/slis")),
         ),
     ),
@@ -241,10 +106,12 @@ WORKLOADS = (
         "quay.io/prometheus-operator/prometheus-operator:v0.86.2",
         habits=("monitors",),
         grants=(
-            _write("servicemonitors", "prometheusrules", group="monitoring.coreos.com", verbs=("update", "patch")),
-            _write("configmaps", "secrets", verbs=("create", "update", "delete")),
-            _read("namespaces", "nodes", "pods"),
-            _read("statefulsets", group="apps"),
+            grants.write(
+                "servicemonitors", "prometheusrules", group="monitoring.coreos.com", verbs=("update", "patch")
+            ),
+            grants.write("configmaps", "secrets", verbs=("create", "update", "delete")),
+            grants.read("namespaces", "nodes", "pods"),
+            grants.read("statefulsets", group="apps"),
         ),
     ),
     model.Workload(
@@ -257,7 +124,7 @@ WORKLOADS = (
         part=base.Part.MONITORING,
         habits=("state-metrics",),
         grants=(
-            _read(
+            grants.read(
                 "configmaps",
                 "secrets",
                 "nodes",
@@ -271,9 +138,9 @@ WORKLOADS = (
                 "namespaces",
                 "endpoints",
             ),
-            _read("deployments", "replicasets", "daemonsets", "statefulsets", group="apps"),
-            _read("jobs", "cronjobs", group="batch"),
-            _read("ingresses", "networkpolicies", group="networking.k8s.io"),
+            grants.read("deployments", "replicasets", "daemonsets", "statefulsets", group="apps"),
+            grants.read("jobs", "cronjobs", group="batch"),
+            grants.read("ingresses", "networkpolicies", group="networking.k8s.io"),
         ),
     ),
     model.Workload(
@@ -296,7 +163,7 @@ WORKLOADS = (
         "quay.io/argoproj/argocd:v3.2.0",
         part=base.Part.GITOPS,
         habits=("gitops",),
-        grants=(model.Grant(("*",), ("*",), "*", namespaces=ALL), model.Grant(("*",), (), paths=("*",))),
+        grants=(model.Grant(("*",), ("*",), "*", namespaces=grants.ALL), model.Grant(("*",), (), paths=("*",))),
     ),
     model.Workload(
         "argocd",
@@ -307,10 +174,10 @@ WORKLOADS = (
         "quay.io/argoproj/argocd:v3.2.0",
         habits=("gitops-page",),
         grants=(
-            _write("applications", "appprojects", group="argoproj.io", verbs=("update", "patch")),
+            grants.write("applications", "appprojects", group="argoproj.io", verbs=("update", "patch")),
             model.Grant(model.READ, ("secrets", "configmaps")),
-            _read("pods", "events"),
-            model.Grant(("get",), ("pods/log",), namespaces=ALL),
+            grants.read("pods", "events"),
+            model.Grant(("get",), ("pods/log",), namespaces=grants.ALL),
         ),
         secrets=("argocd-secret",),
         configmaps=("argocd-cm",),
@@ -326,17 +193,17 @@ WORKLOADS = (
         part=base.Part.SECRET_SYNC,
         habits=("secret-sync", "leader"),
         grants=(
-            _write("secrets"),
-            _write(
+            grants.write("secrets"),
+            grants.write(
                 "externalsecrets",
                 "secretstores",
                 "externalsecrets/status",
                 group="external-secrets.io",
                 verbs=("update", "patch"),
             ),
-            _read("namespaces", "serviceaccounts", "configmaps"),
-            LEASES,
-            EVENTS,
+            grants.read("namespaces", "serviceaccounts", "configmaps"),
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
     model.Workload(
@@ -348,13 +215,13 @@ WORKLOADS = (
         "hashicorp/vault-secrets-operator:1.0.1",
         habits=("vault-login", "leader"),
         grants=(
-            _write("secrets"),
-            _read("serviceaccounts"),
-            model.Grant(("create",), ("serviceaccounts/token",), namespaces=ALL),
-            _write("vaultauths", "vaultauths/status", group="secrets.hashicorp.com"),
-            _write("deployments", group="apps", verbs=("patch",)),
-            LEASES,
-            EVENTS,
+            grants.write("secrets"),
+            grants.read("serviceaccounts"),
+            model.Grant(("create",), ("serviceaccounts/token",), namespaces=grants.ALL),
+            grants.write("vaultauths", "vaultauths/status", group="secrets.hashicorp.com"),
+            grants.write("deployments", group="apps", verbs=("patch",)),
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
     model.Workload(
@@ -366,7 +233,7 @@ WORKLOADS = (
         "velero/velero:v1.17.1",
         part=base.Part.BACKUP,
         habits=("backup",),
-        grants=(model.Grant(("*",), ("*",), "*", namespaces=ALL),),
+        grants=(model.Grant(("*",), ("*",), "*", namespaces=grants.ALL),),
         secrets=("cloud-credentials",),
     ),
     model.Workload(
@@ -394,13 +261,13 @@ WORKLOADS = (
         part=base.Part.AUTOSCALER,
         habits=("pod-scaler", "leader"),
         grants=(
-            _write("scaledobjects", "scaledobjects/status", group="keda.sh"),
-            _read("deployments", "statefulsets", group="apps"),
-            model.Grant(("get", "update", "patch"), ("deployments/scale",), "apps", namespaces=ALL),
-            _write("horizontalpodautoscalers", group="autoscaling"),
-            _read("pods", "secrets", "services"),
-            LEASES,
-            EVENTS,
+            grants.write("scaledobjects", "scaledobjects/status", group="keda.sh"),
+            grants.read("deployments", "statefulsets", group="apps"),
+            model.Grant(("get", "update", "patch"), ("deployments/scale",), "apps", namespaces=grants.ALL),
+            grants.write("horizontalpodautoscalers", group="autoscaling"),
+            grants.read("pods", "secrets", "services"),
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
     model.Workload(
@@ -413,26 +280,26 @@ WORKLOADS = (
         part=base.Part.OPERATOR,
         habits=("databases", "leader"),
         grants=(
-            _write(
+            grants.write(
                 "pods", "services", "secrets", "configmaps", "serviceaccounts", "endpoints", "persistentvolumeclaims"
             ),
-            _read("namespaces", "nodes", "events"),
-            model.Grant(("get", "create"), ("pods/exec", "serviceaccounts/token"), namespaces=ALL),
-            model.Grant(("get",), ("nodes/proxy",), namespaces=ALL),
-            _write("statefulsets", "deployments", group="apps"),
-            _write("cronjobs", "jobs", group="batch"),
-            _write("poddisruptionbudgets", group="policy"),
+            grants.read("namespaces", "nodes", "events"),
+            model.Grant(("get", "create"), ("pods/exec", "serviceaccounts/token"), namespaces=grants.ALL),
+            model.Grant(("get",), ("nodes/proxy",), namespaces=grants.ALL),
+            grants.write("statefulsets", "deployments", group="apps"),
+            grants.write("cronjobs", "jobs", group="batch"),
+            grants.write("poddisruptionbudgets", group="policy"),
             model.Grant(
                 (*model.READ, *model.WRITE, "bind", "escalate"),
                 ("roles", "rolebindings", "clusterroles", "clusterrolebindings"),
                 "rbac.authorization.k8s.io",
-                namespaces=ALL,
+                namespaces=grants.ALL,
             ),
-            _write(
+            grants.write(
                 "validatingwebhookconfigurations", "mutatingwebhookconfigurations", group="admissionregistration.k8s.io"
             ),
-            LEASES,
-            EVENTS,
+            grants.LEASES,
+            grants.EVENTS,
         ),
     ),
 )
@@ -440,16 +307,6 @@ WORKLOADS = (
 
 NAMESPACES = tuple(dict.fromkeys(workload.namespace for workload in WORKLOADS if workload.namespace != "kube-system"))
 """Namespaces that the platform adds to those that exist in every cluster."""
-
-SCHEDULER = "system:kube-scheduler"
-"""User name of the scheduler."""
-
-SCHEDULER_AGENT = "kube-scheduler/v1.36.3 (linux/amd64) kubernetes/4957b09/scheduler"
-"""Its user agent."""
-
-CONTROL_PLANE_IP = "10.20.0.10"
-"""Address of the control plane's own components, as records show it."""
-
 CUSTOM_KINDS = (
     ("argoproj.io", "v1alpha1", "applications", "Application"),
     ("argoproj.io", "v1alpha1", "appprojects", "AppProject"),

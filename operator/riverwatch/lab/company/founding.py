@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import random
 
-from riverwatch.lab.company import bodies, model, people, commons, rights, teams
+from riverwatch.lab.company import bodies, commons, model, people, rights, system, teams
 from riverwatch.lab.life import acts
 
 GITOPS_NAMESPACES = ("storefront", "returns", "findit")
 """Team namespaces that Argo CD deploys; pipelines deploy the others with Helm."""
 
-PATHS = {
-    "Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Secret": "secrets", "ConfigMap": "configmaps", "Service": "services",
-    "Deployment": "deployments", "DaemonSet": "daemonsets", "CronJob": "cronjobs", "Job": "jobs", "Ingress": "ingresses", "NetworkPolicy": "networkpolicies",
-    "Role": "roles", "RoleBinding": "rolebindings", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings", "Pod": "pods", "Node": "nodes",
-    "CustomResourceDefinition": "customresourcedefinitions", "Application": "applications", "AppProject": "appprojects", "Certificate": "certificates",
-    "Issuer": "issuers", "ExternalSecret": "externalsecrets", "SecretStore": "secretstores", "Backup": "backups", "VaultAuth": "vaultauths",
-    "BackupStorageLocation": "backupstoragelocations", "ScaledObject": "scaledobjects", "ServiceMonitor": "servicemonitors", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
-    "PrometheusRule": "prometheusrules", "PodDisruptionBudget": "poddisruptionbudgets", "PersistentVolumeClaim": "persistentvolumeclaims",
-}  # fmt: skip
-"""Plural of every kind that is created."""
+
+def plural(kind: str) -> str:
+    """Give the plural of a kind, as paths use it.
+
+    Examples
+    --------
+    >>> plural("NetworkPolicy"), plural("Ingress"), plural("Pod")
+    ('networkpolicies', 'ingresses', 'pods')
+    """
+    word = kind.lower()
+    if word.endswith("y"):
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith("ss") else "s")
 
 
 def collection(body: bodies.Body) -> str:
     """Give the path under which an object is created."""
     metadata = body["metadata"]
     assert isinstance(metadata, dict)
-    return acts.path(PATHS[str(body["kind"])], str(metadata.get("namespace", "")))
+    return acts.path(plural(str(body["kind"])), str(metadata.get("namespace", "")))
 
 
 def managed_by(workload: model.Workload) -> str:
@@ -54,7 +57,7 @@ def stages(seed: int, *, kubelet_port: int) -> list[list[bodies.Body]]:
     first = [bodies.custom_kind(*kind) for kind in commons.CUSTOM_KINDS]
     first += [bodies.namespace(name, "platform") for name in commons.NAMESPACES]
     first += [bodies.namespace(name, _team(name)) for name in teams.NAMESPACES]
-    first += [bodies.node(machine, port=kubelet_port) for machine in commons.NODES]
+    first += [bodies.node(machine, port=kubelet_port) for machine in system.NODES]
     first += [body for body in rights.of_people() if body["kind"] == "ClusterRole"]
     return [first, _accounts(workloads), _contents(rng, workloads), _owned(workloads)]
 

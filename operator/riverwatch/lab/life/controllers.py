@@ -1,83 +1,16 @@
 """Habits of the platform's own controllers: informers, reconcile loops, scrapes, the nightly backup, builds.
 
-In: a workload, the cluster's view. Out: acts. Each habit is a function or a list of informers, listed in `HABITS` under the
-name that workloads use. Called by `everyday`.
+In: a workload, the cluster's view. Out: acts. Each habit is a function or a list of informers, listed in `HABITS`
+or `INFORMERS` under the name that workloads use. Called by `everyday`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from riverwatch.lab.company import bodies, founding, model, commons, teams
-from riverwatch.lab.life import acts, apps, rhythm, view
-
-BACKUP_HOUR = 1.25
-"""Hour of day (UTC) at which the backup starts."""
-
-BACKED_UP = (
-    "pods", "services", "configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims", "deployments", "replicasets",
-    "cronjobs", "jobs", "ingresses", "roles", "rolebindings", "certificates", "externalsecrets",
-)  # fmt: skip
-"""What the backup lists in every namespace."""
-
-INFORMERS: Mapping[str, tuple[float, Sequence[str]]] = {
-    "dns": (900.0, ("services", "endpointslices", "namespaces")),
-    "proxy": (400.0, ("services", "endpointslices", "nodes")),
-    "cni": (600.0, ("pods", "networkpolicies", "nodes", "namespaces")),
-    "metrics": (1500.0, ("nodes", "pods")),
-    "node-scaler": (500.0, ("pods", "nodes", "services", "replicasets", "statefulsets", "poddisruptionbudgets", "storageclasses", "csinodes")),
-    "storage": (900.0, ("persistentvolumes", "persistentvolumeclaims", "nodes", "storageclasses", "volumeattachments")),
-    "ingress": (500.0, ("ingresses", "secrets", "services", "endpointslices", "configmaps", "ingressclasses")),
-    "certificates": (700.0, ("certificates", "secrets", "issuers", "ingresses")),
-    "injector": (1500.0, ("secrets", "mutatingwebhookconfigurations", "validatingwebhookconfigurations", "customresourcedefinitions")),
-    "scraper": (420.0, ("pods", "endpoints", "services", "nodes", "endpointslices")),
-    "monitors": (900.0, ("servicemonitors", "prometheusrules", "statefulsets", "namespaces")),
-    "state-metrics": (450.0, (
-        "pods", "nodes", "services", "configmaps", "secrets", "namespaces", "deployments", "replicasets", "daemonsets", "statefulsets",
-        "jobs", "cronjobs", "ingresses", "networkpolicies", "persistentvolumeclaims", "persistentvolumes", "serviceaccounts", "resourcequotas",
-    )),
-    "gitops": (600.0, ("applications", "appprojects", "deployments", "replicasets", "services", "configmaps", "secrets", "pods", "roles", "rolebindings")),
-    "secret-sync": (900.0, ("externalsecrets", "secretstores", "secrets", "namespaces")),
-    "vault-login": (1500.0, ("vaultauths", "serviceaccounts", "secrets")),
-    "pod-scaler": (900.0, ("scaledobjects", "deployments", "horizontalpodautoscalers")),
-    "databases": (800.0, ("statefulsets", "pods", "secrets", "services", "nodes")),
-    "backup": (2700.0, ("backups", "backupstoragelocations")),
-}  # fmt: skip
-"""Habit -> mean seconds between two renewed watches of all its pods together, and what is watched."""
-
-INFORMER_PACE = 2.2
-"""How much longer than `INFORMERS` says the pauses are; keeps a fortnight at some 150,000 records."""
-
-OWN_NAMESPACE = {
-    ("gitops", "configmaps"),
-    ("gitops", "secrets"),
-    ("gitops", "applications"),
-    ("gitops", "appprojects"),
-    ("backup", "backups"),
-}
-"""Habit and resource of watches that stay in the controller's own namespace."""
-
-
-def informers(seed: int, span: rhythm.Span, workload: model.Workload, habit: str) -> Iterator[acts.Act]:
-    """Renew watches, one after the other, and now and then list first."""
-    period_s, resources = INFORMERS[habit]
-    rng = rhythm.seeded(seed, workload.username, habit)
-    for time_s in rhythm.every(rng, span, INFORMER_PACE * period_s, jitter=0.3):
-        resource = rng.choice(resources)
-        namespace = workload.namespace if (habit, resource) in OWN_NAMESPACE else ""
-        yield acts.Act(time_s, workload.username, _informer(resource, namespace), rng.randrange(12))
-
-
-def _informer(resource: str, namespace: str) -> acts.Writer:
-    """Renew a watch; one in twelve lists again first, as its history was too old."""
-
-    def write(rng: random.Random) -> acts.Script:
-        if rng.random() < 0.08:
-            yield acts.listing(resource, namespace, limit=500, resourceVersion=0)
-        yield acts.watch(rng, resource, namespace)
-
-    return write
+from riverwatch.lab.company import bodies, commons, founding, model, system, teams
+from riverwatch.lab.life import acts, apps, chores, rhythm, view
 
 
 def metrics(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
@@ -97,7 +30,7 @@ def node_scaler(seed: int, span: rhythm.Span, workload: model.Workload, _: view.
 
     def write(_: random.Random) -> acts.Script:
         answer = yield acts.get("configmaps", workload.namespace, name)
-        body = bodies.config_map(name, workload.namespace, {"status": f"nodeGroups: {len(commons.NODES)}\n"})
+        body = bodies.config_map(name, workload.namespace, {"status": f"nodeGroups: {len(system.NODES)}\n"})
         if answer.ok:
             yield acts.replace("configmaps", workload.namespace, name, body)
         else:
@@ -116,12 +49,18 @@ def certificates(seed: int, span: rhythm.Span, workload: model.Workload, _: view
         body = bodies.secret(
             name, namespace, {"tls.crt": f"{rng.getrandbits(64):x}", "tls.key": "-"}, kind="kubernetes.io/tls"
         )
-        yield acts.Act(time_s, workload.username, acts.calls(
-            acts.get("certificates", namespace, name),
-            acts.get("secrets", namespace, name),
-            acts.replace("secrets", namespace, name, body, after_s=rng.uniform(0.2, 3)),
-            acts.patch("certificates", namespace, name, {"status": {"revision": rng.randrange(2, 90)}}, sub="status"),
-        ))  # fmt: skip
+        yield acts.Act(
+            time_s,
+            workload.username,
+            acts.calls(
+                acts.get("certificates", namespace, name),
+                acts.get("secrets", namespace, name),
+                acts.replace("secrets", namespace, name, body, after_s=rng.uniform(0.2, 3)),
+                acts.patch(
+                    "certificates", namespace, name, {"status": {"revision": rng.randrange(2, 90)}}, sub="status"
+                ),
+            ),
+        )
 
 
 def scraper(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
@@ -151,10 +90,14 @@ def gitops(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View)
             status = {
                 "status": {"reconciledAt": int(time_s), "sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
             }
-            yield acts.Act(time_s, workload.username, acts.calls(
-                acts.get("deployments", namespace, _first(namespace)),
-                acts.patch("applications", workload.namespace, namespace, status),
-            ))  # fmt: skip
+            yield acts.Act(
+                time_s,
+                workload.username,
+                acts.calls(
+                    acts.get("deployments", namespace, _first(namespace)),
+                    acts.patch("applications", workload.namespace, namespace, status),
+                ),
+            )
     rng = rhythm.seeded(seed, workload.username, "discovery")
     for time_s in rhythm.every(rng, span, 3 * rhythm.HOUR_S):
         yield acts.Act(
@@ -212,89 +155,17 @@ def vault_login(seed: int, span: rhythm.Span, workload: model.Workload, _: view.
     for namespace in teams.NAMESPACES:
         rng = rhythm.seeded(seed, workload.username, namespace)
         for time_s in rhythm.every(rng, span, 4 * rhythm.HOUR_S, jitter=0.1):
-            yield acts.Act(time_s, workload.username, acts.calls(
-                acts.get("serviceaccounts", namespace, "default"),
-                acts.create("serviceaccounts", namespace, body, name="default", sub="token"),
-                acts.patch("vaultauths", namespace, "default", {"status": {"valid": True, "at": int(time_s)}}, sub="status"),
-            ))  # fmt: skip
-
-
-def backup(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
-    """Back everything up at night; check the store every hour."""
-    rng = rhythm.seeded(seed, workload.username, "backup")
-    for time_s in rhythm.every(rng, span, rhythm.HOUR_S, jitter=0.02):
-        status = {"status": {"phase": "Available", "lastValidationTime": int(time_s)}}
-        yield acts.Act(
-            time_s,
-            workload.username,
-            acts.calls(acts.patch("backupstoragelocations", workload.namespace, "default", status, sub="status")),
-        )
-    for time_s in rhythm.daily(rng, span, BACKUP_HOUR, spread_s=40):
-        yield acts.Act(time_s, workload.username, back_up(workload, f"daily-{int(time_s)}"))
-
-
-def back_up(workload: model.Workload, name: str) -> acts.Writer:
-    """Make one backup."""
-
-    def write(rng: random.Random) -> acts.Script:
-        body = bodies.custom(
-            "velero.io", "v1", "Backup", name, workload.namespace, {"ttl": "720h0m0s", "includedNamespaces": ["*"]}
-        )
-        yield acts.create("backups", workload.namespace, body)
-        yield acts.listing("namespaces")
-        for namespace in ("kube-system", *commons.NAMESPACES, *teams.NAMESPACES):
-            for resource in BACKED_UP:
-                yield acts.listing(resource, namespace, after_s=rng.uniform(0.1, 1.5))
-        yield acts.patch(
-            "backups",
-            workload.namespace,
-            name,
-            {"status": {"phase": "Completed"}},
-            sub="status",
-            after_s=rng.uniform(30, 120),
-        )
-
-    return write
-
-
-def builds(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
-    """Run build pods when people push."""
-    rng = rhythm.seeded(seed, workload.username, "builds")
-    for time_s in rhythm.office(rng, span, 11):
-        yield acts.Act(
-            time_s,
-            workload.username,
-            _build(workload, f"runner-{rng.getrandbits(40):010x}-project-{rng.randrange(10, 60)}-concurrent-0"),
-        )
-
-
-def _build(workload: model.Workload, name: str) -> acts.Writer:
-    """Make a build pod, attach to it, remove it."""
-
-    def write(rng: random.Random) -> acts.Script:
-        namespace = workload.namespace
-        builder = model.Workload(namespace, "build", image=f"{model.REGISTRY}/ci/builder:5")
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": bodies.meta(name, namespace),
-            "spec": {**bodies.pod_spec(builder), "restartPolicy": "Always"},
-        }
-        yield acts.create(
-            "secrets", namespace, bodies.secret(f"{name}-creds", namespace, {"token": f"{rng.getrandbits(64):x}"})
-        )
-        yield acts.create("configmaps", namespace, bodies.config_map(f"{name}-scripts", namespace, {"run": "make"}))
-        yield acts.create("pods", namespace, pod, settles=True)
-        yield acts.get("pods", namespace, name, after_s=3)
-        yield acts.get("pods", namespace, name, after_s=6)
-        target = acts.path("pods", namespace, name, "attach", container="build", stdin=True, stdout=True, stderr=True)
-        yield acts.Call("POST", target, upgrade="SPDY/3.1", after_s=1)
-        yield acts.get("pods", namespace, name, after_s=rng.uniform(40, 400))
-        yield acts.delete("pods", namespace, name, gracePeriodSeconds=0, settles=True)
-        yield acts.delete("secrets", namespace, f"{name}-creds")
-        yield acts.delete("configmaps", namespace, f"{name}-scripts")
-
-    return write
+            yield acts.Act(
+                time_s,
+                workload.username,
+                acts.calls(
+                    acts.get("serviceaccounts", namespace, "default"),
+                    acts.create("serviceaccounts", namespace, body, name="default", sub="token"),
+                    acts.patch(
+                        "vaultauths", namespace, "default", {"status": {"valid": True, "at": int(time_s)}}, sub="status"
+                    ),
+                ),
+            )
 
 
 def pod_scaler(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
@@ -348,11 +219,15 @@ def databases(seed: int, span: rhythm.Span, workload: model.Workload, _: view.Vi
     for namespace in ("ledger", "insights", "loyalty"):
         rng = rhythm.seeded(seed, workload.username, namespace)
         for time_s in rhythm.every(rng, span, rhythm.HOUR_S):
-            yield acts.Act(time_s, workload.username, acts.calls(
-                acts.listing("pods", namespace, labelSelector="application=spilo"),
-                acts.get("secrets", namespace, rng.choice(_logins(namespace))),
-                acts.get("services", namespace, _first(namespace)),
-            ))  # fmt: skip
+            yield acts.Act(
+                time_s,
+                workload.username,
+                acts.calls(
+                    acts.listing("pods", namespace, labelSelector="application=spilo"),
+                    acts.get("secrets", namespace, rng.choice(_logins(namespace))),
+                    acts.get("services", namespace, _first(namespace)),
+                ),
+            )
 
 
 def _logins(namespace: str) -> list[str]:
@@ -392,8 +267,8 @@ HABITS: Mapping[str, apps.Habit] = {
     "gitops-page": gitops_page,
     "secret-sync": secret_sync,
     "vault-login": vault_login,
-    "backup": backup,
-    "builds": builds,
+    "backup": chores.backup,
+    "builds": chores.builds,
     "pod-scaler": pod_scaler,
     "databases": databases,
 }

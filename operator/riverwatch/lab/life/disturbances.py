@@ -9,7 +9,7 @@ import random
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import bodies, founding, model, people, commons, teams
+from riverwatch.lab.company import bodies, commons, founding, model, people, teams
 from riverwatch.lab.life import acts, apps, odd, rhythm
 from riverwatch.lab.life import people as kubectl
 

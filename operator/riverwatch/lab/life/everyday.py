@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from riverwatch.lab.company import commons, system, teams
 from riverwatch.lab.company import people as persons
-from riverwatch.lab.company import commons
-from riverwatch.lab.company import teams
-from riverwatch.lab.life import acts, apps, controllers, delivery, nodes, people, rhythm, view
+from riverwatch.lab.life import acts, apps, controllers, delivery, informers, nodes, people, rhythm, view
 
 HEALTH_S = 600.0
 """Seconds between health checks of the load balancer, which shows no credential."""
@@ -42,11 +41,11 @@ def acts_of_all(seed: int, span: rhythm.Span, cluster: view.View, *, kubelet_por
     found: list[acts.Act] = []
     for workload in (*commons.WORKLOADS, *teams.WORKLOADS):
         for habit in workload.habits:
-            if habit in controllers.INFORMERS:
-                found += controllers.informers(seed, span, workload, habit)
+            if habit in informers.INFORMERS:
+                found += informers.renewed(seed, span, workload, habit)
             if maker := controllers.HABITS.get(habit) or apps.HABITS.get(habit):
                 found += maker(seed, span, workload, cluster)
-    for machine in commons.NODES:
+    for machine in system.NODES:
         found += nodes.habits(seed, span, cluster, machine, port=kubelet_port)
     for person in persons.PEOPLE:
         found += people.habits(seed, span, cluster, person)
@@ -74,4 +73,4 @@ def _others(seed: int, span: rhythm.Span) -> Iterator[acts.Act]:
         "statefulsets",
     )
     for time_s in rhythm.every(rng, span, SCHEDULER_S):
-        yield acts.Act(time_s, commons.SCHEDULER, acts.calls(acts.watch(rng, rng.choice(watched))))
+        yield acts.Act(time_s, system.SCHEDULER, acts.calls(acts.watch(rng, rng.choice(watched))))

@@ -28,17 +28,61 @@ MOVED_S = 2 * world.DAY_S
 """How long a pipeline that moved is labelled as new, in seconds."""
 
 KINDS: tuple[odd.Kind, ...] = (
-    odd.Kind("app-onboarding", "A new service is deployed by GitOps and starts working", odd.Hours.OFFICE, onboarding.app),
-    odd.Kind("namespace-onboarding", "A new team gets a namespace, rights and its first two services", odd.Hours.OFFICE, onboarding.namespace),
-    odd.Kind("operator-install", "The platform team installs an operator with custom resources and cluster roles", odd.Hours.OFFICE, onboarding.operator),
-    odd.Kind("helm-uninstall", "A pipeline uninstalls a release from the proving ground", odd.Hours.OFFICE, onboarding.uninstall),
-    odd.Kind("cluster-upgrade", "Two nodes are replaced: new ones join, old ones are drained and removed", odd.Hours.OFFICE, upgrades.replace_nodes),
-    odd.Kind("night-incident", "On-call debugs an outage at night: logs, shells, restarts in many namespaces", odd.Hours.NIGHT, disturbances.incident),
-    odd.Kind("misconfigured-account", "A service asks for what it may not have, over and over", odd.Hours.ANY, disturbances.refusals),
-    odd.Kind("ci-move", "Build machines move to another network and another Helm", odd.Hours.OFFICE, disturbances.ci_move),
-    odd.Kind("secret-rotation", "All passwords and certificates are rotated at once, services restart", odd.Hours.OFFICE, disturbances.rotation),
-    odd.Kind("traffic-growth", "A campaign brings three times the customers for a day and a half", odd.Hours.ANY, disturbances.growth),
-)  # fmt: skip
+    odd.Kind(
+        "app-onboarding", "A new service is deployed by GitOps and starts working", odd.Hours.OFFICE, onboarding.app
+    ),
+    odd.Kind(
+        "namespace-onboarding",
+        "A new team gets a namespace, rights and its first two services",
+        odd.Hours.OFFICE,
+        onboarding.namespace,
+    ),
+    odd.Kind(
+        "operator-install",
+        "The platform team installs an operator with custom resources and cluster roles",
+        odd.Hours.OFFICE,
+        onboarding.operator,
+    ),
+    odd.Kind(
+        "helm-uninstall",
+        "A pipeline uninstalls a release from the proving ground",
+        odd.Hours.OFFICE,
+        onboarding.uninstall,
+    ),
+    odd.Kind(
+        "cluster-upgrade",
+        "Two nodes are replaced: new ones join, old ones are drained and removed",
+        odd.Hours.OFFICE,
+        upgrades.replace_nodes,
+    ),
+    odd.Kind(
+        "night-incident",
+        "On-call debugs an outage at night: logs, shells, restarts in many namespaces",
+        odd.Hours.NIGHT,
+        disturbances.incident,
+    ),
+    odd.Kind(
+        "misconfigured-account",
+        "A service asks for what it may not have, over and over",
+        odd.Hours.ANY,
+        disturbances.refusals,
+    ),
+    odd.Kind(
+        "ci-move", "Build machines move to another network and another Helm", odd.Hours.OFFICE, disturbances.ci_move
+    ),
+    odd.Kind(
+        "secret-rotation",
+        "All passwords and certificates are rotated at once, services restart",
+        odd.Hours.OFFICE,
+        disturbances.rotation,
+    ),
+    odd.Kind(
+        "traffic-growth",
+        "A campaign brings three times the customers for a day and a half",
+        odd.Hours.ANY,
+        disturbances.growth,
+    ),
+)
 """Every kind of happening."""
 
 

@@ -145,10 +145,14 @@ def habits(seed: int, span: rhythm.Span, cluster: view.View, machine: model.Node
     who = machine.username
     for time_s in times("status", HEARTBEAT_S):
         status = {"status": {"conditions": bodies.node_status(machine, port=port, time_s=time_s)["conditions"]}}
-        yield acts.Act(time_s, who, acts.calls(
-            acts.get("nodes", "", machine.name, resourceVersion=0),
-            acts.patch("nodes", "", machine.name, status, sub="status", content_type=acts.STRATEGIC),
-        ))  # fmt: skip
+        yield acts.Act(
+            time_s,
+            who,
+            acts.calls(
+                acts.get("nodes", "", machine.name, resourceVersion=0),
+                acts.patch("nodes", "", machine.name, status, sub="status", content_type=acts.STRATEGIC),
+            ),
+        )
     for time_s in times("lease", LEASE_S):
         yield acts.Act(time_s, who, lease("kube-node-lease", machine.name, machine.name, time_s))
     for time_s in times("tokens", TOKEN_S / 9):
@@ -224,6 +228,12 @@ def _reviews(_: random.Random) -> acts.Script:
     """Ask who scrapes the kubelet, and whether they may."""
     user = "system:serviceaccount:monitoring:prometheus-k8s"
     attributes = {"path": "/metrics", "verb": "get"}
-    yield acts.create("subjectaccessreviews", "", {
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": user, "nonResourceAttributes": attributes},
-    })  # fmt: skip
+    yield acts.create(
+        "subjectaccessreviews",
+        "",
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "nonResourceAttributes": attributes},
+        },
+    )

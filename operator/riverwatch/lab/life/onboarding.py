@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import bodies, founding, model, people, commons, rights, teams
+from riverwatch.lab.company import bodies, founding, grants, model, people, rights, teams
 from riverwatch.lab.life import acts, apps, delivery, odd, rhythm
 
 NEW_DAY_S = world.DAY_S
@@ -75,28 +75,33 @@ def operator(given: odd.Given) -> list[acts.Act]:
         (group, "v1beta1", "queues", "Queue"),
         (group, "v1beta1", "exchanges", "Exchange"),
     ]
-    grants = (
+    rules = (
         model.Grant(
             (*model.READ, *model.WRITE),
             ("secrets", "services", "configmaps", "serviceaccounts"),
-            namespaces=commons.ALL,
+            namespaces=grants.ALL,
         ),
-        model.Grant((*model.READ, *model.WRITE), ("statefulsets",), "apps", namespaces=commons.ALL),
-        model.Grant((*model.READ, *model.WRITE), ("roles", "rolebindings"), rights.GROUP, namespaces=commons.ALL),
-        model.Grant(("*",), ("*",), group, namespaces=commons.ALL),
-        model.Grant((*model.READ, "create"), ("pods", "pods/exec"), namespaces=commons.ALL),
+        model.Grant((*model.READ, *model.WRITE), ("statefulsets",), "apps", namespaces=grants.ALL),
+        model.Grant((*model.READ, *model.WRITE), ("roles", "rolebindings"), rights.GROUP, namespaces=grants.ALL),
+        model.Grant(("*",), ("*",), group, namespaces=grants.ALL),
+        model.Grant((*model.READ, "create"), ("pods", "pods/exec"), namespaces=grants.ALL),
         teams.LEASES,
     )
     workload = model.Workload(
-        place, name, account=name, agent="cluster-operator/2.17.0 (linux/amd64) kubernetes/$Format",
-        image="rabbitmqoperator/cluster-operator:2.17.0", habits=("leader",), grants=grants,
-    )  # fmt: skip
+        place,
+        name,
+        account=name,
+        agent="cluster-operator/2.17.0 (linux/amd64) kubernetes/$Format",
+        image="rabbitmqoperator/cluster-operator:2.17.0",
+        habits=("leader",),
+        grants=rules,
+    )
     given.company.know_workload(workload)
     created = [
         *(bodies.custom_kind(*kind) for kind in kinds),
         bodies.namespace(place, "platform"),
         bodies.service_account(name, place),
-        *rights.of_account(place, name, grants),
+        *rights.of_account(place, name, rules),
         bodies.service(workload),
         _webhook(group, place, name),
         bodies.deployment(workload, managed_by="kubectl"),
@@ -147,9 +152,16 @@ def _service(space: str, name: str, agent: str, *habits: str) -> model.Workload:
     if "jobs" in habits:
         grants += teams.JOBS
     return model.Workload(
-        space, name, account=name, agent=agent, image=f"{model.REGISTRY}/{space}/{name}:1.0.0", habits=habits,
-        grants=tuple(grants), secrets=(f"{name}-credentials",), configmaps=(f"{name}-config",),
-    )  # fmt: skip
+        space,
+        name,
+        account=name,
+        agent=agent,
+        image=f"{model.REGISTRY}/{space}/{name}:1.0.0",
+        habits=habits,
+        grants=tuple(grants),
+        secrets=(f"{name}-credentials",),
+        configmaps=(f"{name}-config",),
+    )
 
 
 def _install(workload: model.Workload, *, manager: str, field_manager: str) -> acts.Writer:
@@ -175,7 +187,7 @@ def _create(
         metadata = body["metadata"]
         assert isinstance(metadata, dict)
         plural, place, name = (
-            founding.PATHS[str(body["kind"])],
+            founding.plural(str(body["kind"])),
             str(metadata.get("namespace", "")),
             str(metadata["name"]),
         )
@@ -197,10 +209,20 @@ def _newcomer(given: odd.Given, workload: model.Workload, *, after_s: float) -> 
 def _webhook(group: str, place: str, name: str) -> bodies.Body:
     """Give a webhook that checks the operator's own kinds."""
     hook = {
-        "name": f"vqueue.{group}", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
+        "name": f"vqueue.{group}",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
         "clientConfig": {"service": {"name": name, "namespace": place, "path": "/validate"}},
-        "rules": [{"apiGroups": [group], "apiVersions": ["v1beta1"], "operations": ["CREATE", "UPDATE"], "resources": ["queues"]}],
-    }  # fmt: skip
+        "rules": [
+            {
+                "apiGroups": [group],
+                "apiVersions": ["v1beta1"],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": ["queues"],
+            }
+        ],
+    }
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",

@@ -120,7 +120,7 @@ def get_workloads(rng: random.Random, _: view.View, namespace: str) -> acts.Scri
     )
 
 
-def get_nodes(_: random.Random, __: view.View, namespace: str) -> acts.Script:
+def get_nodes(_: random.Random, __: view.View, namespace: str) -> acts.Script:  # noqa: ARG001 - a `Command`
     """``kubectl get nodes``."""
     yield acts.listing("nodes")
 
@@ -295,14 +295,32 @@ def administer(rng: random.Random, _: view.View, __: str) -> acts.Script:
 
 
 DEVELOPER: tuple[tuple[Command, float], ...] = (
-    (get_pods, 30), (get_workloads, 22), (describe, 12), (logs, 20), (shell, 2.5), (forward, 3), (restart, 1.5), (edit_config, 1.2),
-    (read_secret, 1.0), (can_i, 0.6), (drop_pod, 1.0), (get_nodes, 1.5),
-)  # fmt: skip
+    (get_pods, 30),
+    (get_workloads, 22),
+    (describe, 12),
+    (logs, 20),
+    (shell, 2.5),
+    (forward, 3),
+    (restart, 1.5),
+    (edit_config, 1.2),
+    (read_secret, 1.0),
+    (can_i, 0.6),
+    (drop_pod, 1.0),
+    (get_nodes, 1.5),
+)
 """Commands of a developer and how common they are."""
 
 ONCALL: tuple[tuple[Command, float], ...] = (
-    (get_pods, 30), (get_workloads, 15), (describe, 20), (logs, 30), (shell, 5), (forward, 2), (restart, 2.5), (drop_pod, 3), (get_nodes, 8),
-)  # fmt: skip
+    (get_pods, 30),
+    (get_workloads, 15),
+    (describe, 20),
+    (logs, 30),
+    (shell, 5),
+    (forward, 2),
+    (restart, 2.5),
+    (drop_pod, 3),
+    (get_nodes, 8),
+)
 """Commands of somebody on call and how common they are."""
 
 

@@ -10,20 +10,20 @@ import random
 import msgspec
 
 from riverwatch.lab import world
-from riverwatch.lab.company import bodies, model, commons
+from riverwatch.lab.company import bodies, model, system
 from riverwatch.lab.life import acts, nodes, odd, onboarding, rhythm
 
 STEP_S = 1500.0
 """Seconds between the replacement of one node and the next."""
 
-REPLACED = (commons.NODES[1], commons.NODES[3])
+REPLACED = (system.NODES[1], system.NODES[3])
 """The nodes that go."""
 
 
 def replace_nodes(given: odd.Given) -> list[acts.Act]:
     """Replace two nodes, one after the other."""
     found: list[acts.Act] = []
-    for number, (old, new) in enumerate(zip(REPLACED, commons.NEW_NODES, strict=True)):
+    for number, (old, new) in enumerate(zip(REPLACED, system.NEW_NODES, strict=True)):
         after_s = number * STEP_S
         found.append(given.act(after_s, onboarding.ADMIN.username, _join(given, new)))
         found.append(given.act(after_s + 300, onboarding.ADMIN.username, _drain(given, old)))

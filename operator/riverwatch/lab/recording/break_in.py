@@ -1,7 +1,7 @@
 """The break-in of the demo recording: one stolen token, from a quiet look round to a privileged pod.
 
-An `attacks.base.Attack` beside the catalogue: the catalogue shows one technique each, this tells a whole night. Called by
-`riverwatch lab record --attacks break-in`.
+An `attacks.base.Attack` beside the catalogue: the catalogue shows one technique each, this tells a whole night.
+Called by `riverwatch lab record --attacks break-in`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import msgspec
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import model, people, commons, teams
+from riverwatch.lab.company import commons, model, people, system, teams
 from riverwatch.lab.controlplane import certificates
 from riverwatch.lab.life import acts
 from riverwatch.lab.recording import cluster
@@ -119,8 +119,8 @@ class Cast:
             return world.Session(
                 who, self.certificate(who, ("system:nodes",)), machine.address, machine.agent, node=machine.name
             )
-        if who == commons.SCHEDULER:
-            return world.Session(who, self.certificate(who, ()), commons.CONTROL_PLANE_IP, commons.SCHEDULER_AGENT)
+        if who == system.SCHEDULER:
+            return world.Session(who, self.certificate(who, ()), system.CONTROL_PLANE_IP, system.SCHEDULER_AGENT)
         if who == ANONYMOUS:
             return world.Session(who, base.Credential(), BALANCER_IP, BALANCER_AGENT)
         namespace, _, name = who.removeprefix("system:serviceaccount:").partition(":")
@@ -130,5 +130,5 @@ class Cast:
                 if namespace == "kube-system"
                 else "kubectl/v1.36.0 (linux/amd64) kubernetes/af3d812"
             )
-            return world.Session(who, base.Credential(token=self._tokens[who]), commons.CONTROL_PLANE_IP, agent)
+            return world.Session(who, base.Credential(token=self._tokens[who]), system.CONTROL_PLANE_IP, agent)
         return self._cluster.pod_session(namespace, name, replica=0, agent=teams.PYTHON)

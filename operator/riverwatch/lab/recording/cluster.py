@@ -1,8 +1,9 @@
 """Follow the cluster while it lives: place pods, start and end them as kubelets do, and know who can act as what.
 
-In: the API server's watches, read by the lab's own observer (whose records are dropped later). Out: urgent `Act`s of the
-scheduler and the kubelets, `world.Session`s of pods, and the `View` that habits use. Invariant: real controllers make
-and end pods; only what no program here does (scheduling, kubelets) is played. Called by `player` and `recorder`.
+In: the API server's watches, read by the lab's own observer (whose records are dropped later). Out: urgent `Act`s
+of the scheduler and the kubelets, `world.Session`s of pods, and the `View` that habits use. Invariant: real
+controllers make and end pods; only what no program here does (scheduling, kubelets) is played. Called by `player` and
+`recorder`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import yarl
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import model, commons
+from riverwatch.lab.company import model, system
 from riverwatch.lab.life import acts, nodes, view
 from riverwatch.lab.recording import wire
 
@@ -77,7 +78,7 @@ class Cluster:
         self._unsettled: dict[str, str] = {}
         self._addresses: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.machines: dict[str, model.Node] = {machine.name: machine for machine in commons.NODES}
+        self.machines: dict[str, model.Node] = {machine.name: machine for machine in system.NODES}
         self.cordoned: set[str] = set()
         self._numbers = {name: number for number, name in enumerate(self.machines)}
         self.news = asyncio.Event()
@@ -262,7 +263,7 @@ class Cluster:
         if ending and not pod.ending:
             pod.ending = True
             self._stage[pod.uid] = "ending"
-            user = self.machines[node].username if node in self.machines else commons.SCHEDULER
+            user = self.machines[node].username if node in self.machines else system.SCHEDULER
             self._react(user, ENDING_S, nodes.end_pod(pod))
         elif node and stage == "new" and not ending:
             pod.node = node
@@ -293,7 +294,7 @@ class Cluster:
                 load[other.node] += 1
         least = min(load.values())
         chosen = _pinned(pod.body) or self._rng.choice([name for name, count in load.items() if count <= least + 1])
-        self._react(commons.SCHEDULER, PLACING_S, nodes.place_pod(pod, chosen))
+        self._react(system.SCHEDULER, PLACING_S, nodes.place_pod(pod, chosen))
 
     def _react(self, who: str, delay_s: tuple[float, float], write: acts.Writer, *, urgent: bool = True) -> None:
         """Queue what the cluster does by itself."""

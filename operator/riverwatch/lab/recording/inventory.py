@@ -1,7 +1,7 @@
 """The cluster's objects at the start of a recording, as ``kubectl get -o yaml`` would have shown them.
 
-In: the API server, read by the lab's observer. Out: one ``v1`` List in ``objects.yaml``. Secrets and config maps are left out.
-Invariant: nothing of the lab's own (its observer, its loopback addresses) is in it. Called by `recorder`.
+In: the API server, read by the lab's observer. Out: one ``v1`` List in ``objects.yaml``. Secrets and config maps are
+left out. Invariant: nothing of the lab's own (its observer, its loopback addresses) is in it. Called by `recorder`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,21 @@ KUBELET_PORT = 10250
 """Where kubelets listen in life."""
 
 SHOWN = {
-    "namespaces": "Namespace", "nodes": "Node", "serviceaccounts": "ServiceAccount", "pods": "Pod", "services": "Service",
-    "deployments": "Deployment", "replicasets": "ReplicaSet", "daemonsets": "DaemonSet", "cronjobs": "CronJob", "jobs": "Job",
-    "roles": "Role", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding",
-}  # fmt: skip
+    "namespaces": "Namespace",
+    "nodes": "Node",
+    "serviceaccounts": "ServiceAccount",
+    "pods": "Pod",
+    "services": "Service",
+    "deployments": "Deployment",
+    "replicasets": "ReplicaSet",
+    "daemonsets": "DaemonSet",
+    "cronjobs": "CronJob",
+    "jobs": "Job",
+    "roles": "Role",
+    "rolebindings": "RoleBinding",
+    "clusterroles": "ClusterRole",
+    "clusterrolebindings": "ClusterRoleBinding",
+}
 """Resources that are written down, and their kinds."""
 
 

@@ -1,8 +1,8 @@
 """Play acts in the order of simulated time, as fast as the API server answers.
 
-``acts -> requests`` with an `Anchor` for each: audit id, simulated time, who. Invariants: a call starts at most `WINDOW_S`
-of simulated time before an earlier one has been answered, one pod's calls never overlap, and after a call that
-`settles` nothing else happens until controllers, scheduler and kubelets are done. Called by `recorder`.
+``acts -> requests`` with an `Anchor` for each: audit id, simulated time, who. Invariants: a call starts at most
+`WINDOW_S` of simulated time before an earlier one has been answered, one pod's calls never overlap, and after a call
+that `settles` nothing else happens until controllers, scheduler and kubelets are done. Called by `recorder`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Record a life: found the company on a control plane, play its days, rewrite the records, write it all down.
 
-In: a control plane, days, a seed, attacks. Out: a folder with ``audit.jsonl`` (or ``.zst``), ``labels.json``, ``labels.csv``,
-``objects.yaml`` and ``meta.json``. Invariant: the schedule, its labels and its audit ids follow from the seed alone; what
-a real API server and real controllers draw for themselves (uids, resource versions, pod names, credential ids,
-latencies, the order of simultaneous requests) does not. Called by `riverwatch lab record`.
+In: a control plane, days, a seed, attacks. Out: a folder with ``audit.jsonl`` (or ``.zst``), ``labels.json``,
+``labels.csv``, ``objects.yaml`` and ``meta.json``. Invariant: the schedule, its labels and its audit ids follow from
+the seed alone; what a real API server and real controllers draw for themselves (uids, resource versions, pod names,
+credential ids, latencies, the order of simultaneous requests) does not. Called by `riverwatch lab record`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import riverwatch
 from riverwatch import clock, errors
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import founding, people, commons
+from riverwatch.lab.company import commons, founding, people
 from riverwatch.lab.controlplane import certificates, plane, versions
 from riverwatch.lab.life import acts, everyday, happenings, odd, rhythm
 from riverwatch.lab.recording import cast, cluster, inventory, kubelet, output, player, rewrite, scene, weaving, wire

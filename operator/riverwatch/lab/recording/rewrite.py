@@ -2,11 +2,13 @@
 
 Audit lines and anchors in, audit lines in simulated time out, sorted as an API server writes them. Records of played
 requests get their planned time, exactly; records of real controllers get the time of the played request that came
-just before them. Invariant: nothing but times, lengths and the addresses of this machine is changed. Called by `recorder`.
+just before them. Invariant: nothing but times, lengths and the addresses of this machine is changed. Called by
+`recorder`.
 
 Changed: `requestReceivedTimestamp`, `stageTimestamp`, `sourceIPs`, the seconds that a watch asks for in `requestURI`
-(played watches last one second, recorded ones as long as their client meant), and times inside recorded bodies that lie in the
-real recording's hours. Not changed: uids, resource versions, credential ids, latencies (but of watches and streams).
+(played watches last one second, recorded ones as long as their client meant), and times inside recorded bodies that
+lie in the real recording's hours. Not changed: uids, resource versions, credential ids, latencies (but of watches and
+streams).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 import msgspec
 
 from riverwatch.lab import world
-from riverwatch.lab.company import commons
+from riverwatch.lab.company import system
 from riverwatch.lab.recording import player
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -246,4 +248,4 @@ def _addresses(record: Mapping[str, Any]) -> list[str]:
     if record["user"].get("username") == KEPT_LOOPBACK:
         return found
     kept = [address for address in found if address not in LOOPBACK]
-    return kept or [commons.CONTROL_PLANE_IP]
+    return kept or [system.CONTROL_PLANE_IP]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import people, commons, teams
+from riverwatch.lab.company import commons, people, teams
 from riverwatch.lab.recording import cast, cluster
 
 OUTSIDE = ("185.220.101.47", "45.148.10.92", "91.240.118.172", "193.32.162.15", "104.28.214.9", "146.70.87.214")

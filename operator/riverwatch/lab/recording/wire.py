@@ -1,7 +1,8 @@
 """Send calls to the API server as somebody: credential, address, user agent and audit id on every request.
 
-``(Call, Session) -> Answer``. Connections are kept alive per certificate; all bearer tokens share one set. Streams
-are opened and closed at once: their records have the shape they have in life, and their length is written afterwards. Called by `player`.
+``(Call, Session) -> Answer``. Connections are kept alive per certificate; all bearer tokens share one set. Streams are
+opened and closed at once: their records have the shape they have in life, and their length is written afterwards.
+Called by `player`.
 """
 
 from __future__ import annotations
