@@ -1,6 +1,7 @@
-"""riverwatch: learns how every identity in a Kubernetes cluster behaves and says so when one stops behaving like itself.
+"""riverwatch: learns how every identity in a cluster behaves and says so when one stops behaving like itself.
 
-The stages, in the order data flows: ``sources`` -> ``activity`` -> ``features`` -> ``rules`` and ``models`` -> ``scoring``
+The stages, in the order data flows: ``sources`` -> ``activity`` -> ``features`` -> ``rules`` and ``models`` ->
+``scoring``
 -> ``detections`` -> ``outputs``. ``runtime/pipeline.py`` is the page to read first.
 """
 

@@ -3,8 +3,8 @@
 ::
 
     RiverwatchError
-    ├── BadInputError          give up on this input; the message names file, line or field path and what to do  (exit 1)
-    │   ├── MalformedRecordError   one record is unusable: count it by `reason`, skip it, go on
+    ├── BadInputError          give up on this input; the message names file, line or field path and what to do (exit 1)
+    │   ├── MalformedRecordError   one record is unusable: count it, go on
     │   ├── BadRuleError           one rule is unusable: it is off, the others go on
     │   └── BadPolicyError         one policy is unusable: the last good one stays in force
     ├── TemporaryError         try again later, with the delays that the caller keeps as data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from riverwatch import testing
 from riverwatch.activity import normalise
 from riverwatch.features import attributes, catalog, vector
@@ -28,10 +29,16 @@ texts = st.text(max_size=600)
 
 
 @given(user=texts, verb=texts.filter(bool), resource=texts, namespace=texts, name=texts, ip=texts, agent=texts)
-def test_vector_has_a_bounded_text_for_every_attribute(user, verb, resource, namespace, name, ip, agent):
+def test_vector_has_a_bounded_text_for_every_attribute(*, user, verb, resource, namespace, name, ip, agent):
     activity = normalise.from_audit(
         testing.audit_record(
-            user=user or "x", verb=verb, resource=resource, namespace=namespace, name=name, source_ip=ip, user_agent=agent
+            user=user or "x",
+            verb=verb,
+            resource=resource,
+            namespace=namespace,
+            name=name,
+            source_ip=ip,
+            user_agent=agent,
         )
     )
     values = vector.measure(activity).values
@@ -77,7 +84,5 @@ def test_exec_is_one_action_whatever_the_protocol():
 
 
 def test_generated_names_are_one_object():
-    names = {
-        attributes.stable_name(name) for name in ("shop-token-x2k4p", "shop-token-b9d8f", "shop-token-zzz22")
-    }
+    names = {attributes.stable_name(name) for name in ("shop-token-x2k4p", "shop-token-b9d8f", "shop-token-zzz22")}
     assert names == {"shop-token-*"}

@@ -9,6 +9,7 @@ import random
 import msgspec
 import pytest
 from river import base as river_base
+
 from riverwatch import testing
 from riverwatch.features import catalog
 from riverwatch.models import CARDS, credential, novelty
@@ -99,7 +100,7 @@ def test_the_same_stream_gives_the_same_scores():
 def test_a_learned_value_is_less_strange_than_a_new_one(model):
     trained(model)
     x = sample(1)[0]
-    strange = x | {name: "never-seen" for name in catalog.NAMES} | {"address": "203.0.113.9"}
+    strange = x | dict.fromkeys(catalog.NAMES, "never-seen") | {"address": "203.0.113.9"}
     model.learn_one(x)
     assert model.score_one(strange) > model.score_one(x)
 

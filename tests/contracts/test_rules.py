@@ -191,14 +191,22 @@ def test_hostile_names_come_out_harmless(path: str) -> None:
 
 
 GARBAGE: list[Any] = [
-    None, True, 7, "text", [], {}, [None, 1, "x", [], {}], {"spec": "x"}, {"spec": {"containers": {"a": 1}}},
+    None,
+    True,
+    7,
+    "text",
+    [],
+    {},
+    [None, 1, "x", [], {}],
+    {"spec": "x"},
+    {"spec": {"containers": {"a": 1}}},
     {"spec": {"containers": [None, 3, {"securityContext": []}], "volumes": [1, {"hostPath": "x"}], "template": []}},
     {"spec": {"template": {"spec": {"containers": [{"command": [1, None], "securityContext": {"capabilities": 3}}]}}}},
     {"metadata": {"labels": [], "annotations": 3, "ownerReferences": [1]}, "rules": [1, {"verbs": "x"}]},
     {"webhooks": {}},
     {"subjects": [None, {"kind": 3}], "roleRef": [], "data": [], "type": {}, "status": {"conditions": [3]}},
     [{"op": "add"}, {"op": 3, "path": []}, {"op": "add", "path": "/" * 200, "value": {}}, None],
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,16 +1,16 @@
-"""Stage 2 state: has this request been seen already?
+"""Stage 2 state: which requests were seen already.
 
-A long-running request is written at ResponseStarted and again at ResponseComplete, and a webhook delivers at least once. Both
-share the audit id and the time the request was received. The id alone is not enough: a client may choose it by a header, so
-an attacker could hide behind the id of somebody's harmless request; he cannot choose the time.
+A long-running request is written at ResponseStarted and again at ResponseComplete, and a webhook delivers at least
+once. Both share the audit id and the time the request was received. The id alone is not enough: a client may choose
+it by a header, so an attacker could hide behind the id of somebody's harmless request; he cannot choose the time.
 """
 
 from __future__ import annotations
 
 CAPACITY = 65_536
 """Requests remembered per generation, two generations: half a minute at 4,000/s, about 15 MB at worst. Copies of one
-delivery come within seconds. The second stage of a watch that ends much later is read again, which changes a habit by at most
-one burst."""
+delivery come within seconds. The second stage of a watch that ends much later is read again, which changes a habit by
+at most one burst."""
 
 
 class Dedupe:

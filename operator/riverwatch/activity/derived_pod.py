@@ -287,7 +287,7 @@ def _name(facts: df.Facts) -> df.Value:
 
 
 def _mirror(facts: df.Facts) -> df.Value:
-    if facts.activity.resource != "pods":
+    if facts.activity.resource != "pods" or not facts.documents:
         return None
     return any(
         MIRROR_ANNOTATION in df.as_dict(df.dig(document, "metadata", "annotations")) for document in facts.documents

@@ -1,7 +1,7 @@
 """Stage 2: a user name -> `Principal`, what kind of identity it is.
 
-Names are classified by the exact prefixes that kube-apiserver's authenticators give out; nothing is trusted because of a
-name that a certificate request may choose. Called by `activity.normalise`; results are shared and immutable.
+Names are classified by the exact prefixes that kube-apiserver's authenticators give out; nothing is trusted because
+of a name that a certificate request may choose. Called by `activity.normalise`; results are shared and immutable.
 """
 
 from __future__ import annotations

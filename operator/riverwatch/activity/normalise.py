@@ -1,7 +1,7 @@
 """Stage 2, normalise: `AuditRecord` -> `Activity`.
 
-Pure and total: any record gives an `Activity` or a `MalformedRecordError` with one of the reasons below. Called once per
-record by `runtime.pipeline`; must not parse bodies.
+Pure and total: any record gives an `Activity` or a `MalformedRecordError` with one of the reasons below. Called once
+per record by `runtime.pipeline`; must not parse bodies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`riverwatch lab record`: days of a company's life on a real API server, with or without attacks, in minutes.
 
-Thin: options in, one call into `lab.recording`, a few lines about the result out. Exit status: 0 done, 1 it could not be
-done, 2 wrong usage.
+Thin: options in, one call into `lab.recording`, a few lines about the result out. Exit status: 0 done, 1 it could not
+be done, 2 wrong usage.
 """
 
 from __future__ import annotations

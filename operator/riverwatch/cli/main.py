@@ -1,7 +1,7 @@
 """The command line ``riverwatch``, also found by kubectl as ``kubectl riverwatch``: one module per command.
 
-Exit status: 0 done, 1 bad input (the message names file, line and reason), 2 usage. Heavy parts are imported by the command
-that needs them, so that ``riverwatch --help`` stays quick.
+Exit status: 0 done, 1 bad input (the message names file, line and reason), 2 usage. Heavy parts are imported by the
+command that needs them, so that ``riverwatch --help`` stays quick.
 """
 
 from __future__ import annotations

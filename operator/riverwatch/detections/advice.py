@@ -5,6 +5,7 @@ Recommendations name the exact command and are never run. Pure; called by `detec
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from riverwatch import vocabulary
@@ -19,16 +20,18 @@ MAX_RECOMMENDATIONS = 8
 MAX_SUMMARY_CHARS = 300
 """Longest one-line summary."""
 
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
 MAX_WORD_CHARS = 120
 """Longest name inside a summary."""
 
 
 def printable(text: str, limit: int = MAX_WORD_CHARS) -> str:
-    """Return text that is safe to show: no control characters, cut at `limit` characters.
+    r"""Return text that is safe to show: no control characters, cut at `limit` characters.
 
     Examples
     --------
-    >>> printable("web\\x1b[31m\\nroot")
+    >>> printable("web\x1b[31m\nroot")
     'web?[31m?root'
     """
     cut = text if len(text) <= limit else text[: limit - 3] + "..."
@@ -104,31 +107,36 @@ def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], f
         "actor": shlex.quote(activity.principal.username),
     }
     steps = [_filled(step, words) for hit in hits for step in hit.card.recommendations]
-    principal = activity.principal
-    if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
-        namespace = shlex.quote(principal.namespace)
-        account = shlex.quote(principal.name)
-        steps.append(
-            f"See who runs as it: kubectl -n {namespace} get pods --field-selector spec.serviceAccountName={account} -o wide"
-        )
-        steps.append(f"See what it may do: kubectl auth can-i --list --as={words['actor']} -n {namespace}")
-        if activity.token_pod:
-            steps.append(
-                "If the token was stolen, deleting its pod ends it: "
-                f"kubectl -n {namespace} delete pod {shlex.quote(activity.token_pod)}"
-            )
-    elif principal.kind is identities.PrincipalKind.USER:
-        steps.append(f"Ask {printable(principal.name)} whether it was them, from {activity.source_ip or 'there'}.")
-        steps.append(f"See what the identity may do: kubectl auth can-i --list --as={words['actor']}")
+    steps += _steps_for(activity, who=words["actor"])
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
-    steps.append(
+    triage = (
         f"Say what it was: kubectl {home}patch rwtd {found.name} --type merge "
         """-p '{"spec":{"triage":{"verdict":"Expected","reason":"WHY"}}}'"""
     )
-    return list(dict.fromkeys(steps))[:MAX_RECOMMENDATIONS]
+    return [*list(dict.fromkeys(steps))[: MAX_RECOMMENDATIONS - 1], triage]
+
+
+def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
+    principal = activity.principal
+    if principal.kind is identities.PrincipalKind.USER:
+        return [
+            f"Ask {printable(principal.name)} whether it was them, from {activity.source_ip or 'there'}.",
+            f"See what the identity may do: kubectl auth can-i --list --as={who}",
+        ]
+    if principal.kind is not identities.PrincipalKind.SERVICE_ACCOUNT:
+        return []
+    namespace = shlex.quote(principal.namespace)
+    account = shlex.quote(principal.name)
+    listing = f"kubectl -n {namespace} get pods -o wide"
+    steps = [
+        f"See who runs as it: {listing} --field-selector spec.serviceAccountName={account}",
+        f"See what it may do: kubectl auth can-i --list --as={who} -n {namespace}",
+    ]
+    if activity.token_pod:
+        pod = shlex.quote(activity.token_pod)
+        steps.append(f"If the token was stolen, deleting its pod ends it: kubectl -n {namespace} delete pod {pod}")
+    return steps
 
 
 def _filled(step: str, words: dict[str, str]) -> str:
-    for name, value in words.items():
-        step = step.replace("{" + name + "}", value)
-    return step
+    return _PLACEHOLDER.sub(lambda found: words.get(found[1], found[0]), step)

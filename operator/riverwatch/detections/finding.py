@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from riverwatch import vocabulary
+from riverwatch.scoring import argument
 
 MAX_EVIDENCE = 50
 """Evidence items kept in one detection: first, strongest and last ones."""
@@ -38,26 +39,11 @@ class Target(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class Evidence(msgspec.Struct, frozen=True):
-    """One record that speaks for the detection."""
+Evidence = argument.Evidence
+"""One record that speaks for the detection."""
 
-    audit_id: str
-    time_s: float
-    summary: str
-    score: float = 0.0
-    """0..1, how strongly this record alone spoke."""
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """One line of the explanation: what was seen, against what it was compared, how rare that is."""
-
-    feature: str
-    observed: str
-    expected: str
-    frequency: vocabulary.Frequency
-    contribution: float
-    """Share of the score, 0..1; the reasons of one detection sum to at most 1."""
-    text: str
+Reason = argument.Reason
+"""One line of the explanation."""
 
 
 class Detection(msgspec.Struct):
@@ -66,7 +52,8 @@ class Detection(msgspec.Struct):
     uid: str
     """Deterministic: the hash of actor and window from which the object's name is made."""
     namespace: str
-    """Where the object lives: the acting service account's namespace, else the target's, else empty (the operator's)."""
+    """Where the object lives: the acting service account's namespace, else the target's, else empty (the
+    operator's)."""
     title: str
     use_case: vocabulary.UseCase
     severity: vocabulary.Severity

@@ -1,13 +1,15 @@
 """Stage 6, record: `Verdict` -> `Detection`, one per actor and incident.
 
-While an actor's incident is open (last evidence less than `IDLE_S` ago by record time, begun less than `MAX_S` ago), whatever
-is raised about it grows the same detection. Its uid is made from actor and first evidence, so a restart or a second replica
-that reads the same stream makes the same object. Owns the open incidents and forgets those that are over.
+While an actor's incident is open (last evidence less than `IDLE_S` ago by record time, begun less than `MAX_S` ago),
+whatever is raised about it grows the same detection. Its uid is made from actor and first evidence, so a restart or a
+second replica that reads the same stream makes the same object. Owns the open incidents and forgets those that are
+over.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 
 import msgspec
 
@@ -162,7 +164,7 @@ def _describe(found: finding.Detection, activity: record.Activity, verdict: judg
 
 def _strength(verdict: judge.Verdict) -> float:
     case = verdict.case
-    anomaly = 1.0 - 2.0 ** (-case.nats / max(verdict.threshold, 1.0))
+    anomaly = 1.0 - math.exp2(-case.nats / max(verdict.threshold, 1.0))
     rule = max((RULE_SCORE[hit.card.severity] for hit in case.hits), default=0.0)
     return 1.0 - (1.0 - anomaly) * (1.0 - rule)
 
@@ -171,7 +173,7 @@ def _confidence(verdict: judge.Verdict) -> float:
     case = verdict.case
     ratio = verdict.nats / max(verdict.threshold, 1.0)
     by_rule = 0.7 if case.hits else 0.0
-    return min(0.99, max(by_rule, 1.0 - 0.5**ratio) + (0.1 if case.hits and case.parts else 0.0))
+    return min(0.99, max(by_rule, 1.0 - math.exp2(-ratio)) + (0.1 if case.hits and case.parts else 0.0))
 
 
 def _remember(found: finding.Detection, item: finding.Evidence) -> None:

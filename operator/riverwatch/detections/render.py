@@ -1,7 +1,7 @@
 """Stage 6, render: `Detection` -> the body of a `ThreatDetection`.
 
-Pure. Cuts every text to the bounds of the schema, replaces control characters, and leaves `spec.triage` alone, which belongs to
-people. Called by outputs and by `replay`; both therefore show the same object.
+Pure. Cuts every text to the bounds of the schema, replaces control characters, and leaves `spec.triage` alone, which
+belongs to people. Called by outputs and by `replay`; both therefore show the same object.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stage 3 helpers of the vector: raw audit strings -> the coarse values that habits are made of.
 
-A habit is learned on values that repeat: a network instead of an address, a client's product name instead of its version, a
-name without its generated tail. Pure functions with bounded caches; called by `features.vector` only.
+A habit is learned on values that repeat: a network instead of an address, a client's product name instead of its
+version, a name without its generated tail. Pure functions with bounded caches; called by `features.vector` only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HELM_REVISION = re.compile(r"^(sh\.helm\.release\.v1\..+)\.v\d+$")
 
 @functools.lru_cache(maxsize=CACHE_SIZE)
 def network_of(address: str) -> str:
-    """Return the /24 (IPv4) or /48 (IPv6) that an address lies in; empty for an empty one, the text itself if it is none.
+    """Return the /24 (IPv4) or /48 (IPv6) that an address lies in; what is no address is returned as it is.
 
     Examples
     --------

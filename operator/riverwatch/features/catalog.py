@@ -1,7 +1,8 @@
 """Stage 3 catalogue: every attribute that a habit is learned on, with the words that explain it.
 
-One entry per attribute; its place in `ATTRIBUTES` is its place in `FeatureVector.values`. Adding one means adding an entry
-here and the line in `features.vector` that fills it. The contract suite `tests/contracts/test_features.py` runs over all.
+One entry per attribute; its place in `ATTRIBUTES` is its place in `FeatureVector.values`. Adding one means adding an
+entry here and the line in `features.vector` that fills it. The contract suite `tests/contracts/test_features.py` runs
+over all.
 """
 
 from __future__ import annotations

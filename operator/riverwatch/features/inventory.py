@@ -1,8 +1,8 @@
 """Stage 3 state, the inventory: what the cluster's objects say about identities and addresses.
 
-Fed by `control` from watches, or by `replay --objects`; asked by `runtime.pipeline` for every activity that is not routine. Only
-the fields that are asked for are kept. Owned by the pipeline; an object leaves when its watch says so, and ended pods are
-remembered for `ENDED_KEEP` so that a token used after its pod's end is seen.
+Fed by `control` from watches, or by `replay --objects`; asked by `runtime.pipeline` for every activity that is not
+routine. Only the fields that are asked for are kept. Owned by the pipeline; an object leaves when its watch says so,
+and ended pods are remembered for `ENDED_KEEP` so that a token used after its pod's end is seen.
 """
 
 from __future__ import annotations
@@ -73,6 +73,15 @@ class Inventory:
             self.version += 1
         elif kind == "ServiceAccount":
             self._siblings.pop(f"{identities.SERVICE_ACCOUNT_PREFIX}{namespace}:{name}", None)
+
+    def dump(self) -> list[list[str]]:
+        """Return the ended pods as plain data for a checkpoint; everything else is told anew by the watches."""
+        return [list(key) for key in self._ended]
+
+    def load(self, data: list[list[str]]) -> None:
+        """Take over what `dump` returned; pods that run are left alone."""
+        ended = [(namespace, name) for namespace, name in data]
+        self._ended.update((key, None) for key in ended if key not in self._pods)
 
     def _upsert_pod(self, metadata: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         spec, status = body.get("spec") or {}, body.get("status") or {}

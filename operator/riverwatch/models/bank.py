@@ -1,7 +1,8 @@
 """Stage 4b, the bank: one set of models per home namespace, the cluster-wide ones, and their memory.
 
-``FeatureVector`` and credential use in, `Surprise` parts out. Scoring changes nothing; `learn` is called by the pipeline for
-what was not flagged. Owns all model state: creates it on first use, drops the namespace used longest ago beyond the limit.
+``FeatureVector`` and credential use in, `Surprise` parts out. Scoring changes nothing; `learn` is called by the
+pipeline for what was not flagged. Owns all model state: creates it on first use, drops the namespace used longest ago
+beyond the limit.
 """
 
 from __future__ import annotations

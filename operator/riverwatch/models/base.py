@@ -1,9 +1,9 @@
 """Stage 4b words: what a model says about an activity, and what every model promises.
 
-Models are River estimators (`river.anomaly.base.AnomalyDetector`): ``score_one(x)`` answers 0..1, higher is stranger, and is
-pure; ``learn_one(x)`` is called after it and only for what was not flagged. Models also offer ``opinion``, which returns
-`Surprise` parts in nats, so that scores of several models can be added and explained part by part. The contract suite
-`tests/contracts/test_models.py` runs over all of them.
+Models are River estimators (`river.anomaly.base.AnomalyDetector`): ``score_one(x)`` answers 0..1, higher is stranger,
+and is pure; ``learn_one(x)`` is called after it and only for what was not flagged. Models also offer ``opinion``,
+which returns `Surprise` parts in nats, so that scores of several models can be added and explained part by part. The
+contract suite `tests/contracts/test_models.py` runs over all of them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import math
 import msgspec
 
 NATS_AT_HALF = 8.0
-"""Surprise that maps to a score of 0.5: a chance of about 1 in 3,000. Only the order of scores matters to decisions, which
-are taken on calibrated nats; the 0..1 scale is for River's interface and for people."""
+"""Surprise that maps to a score of 0.5: a chance of about 1 in 3,000. Only the order of scores matters to decisions,
+which are taken on calibrated nats; the 0..1 scale is for River's interface and for people."""
 
 
 class ModelCard(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
-"""Stage 4b, the credential model: is one credential used from two places?
+"""Stage 4b, the credential model: one credential is used from two places.
 
-A pod-bound token names itself in ``user.extra`` (``authentication.kubernetes.io/credential-id``) and belongs to one pod, which
-has one address; a kubelet's certificate belongs to one node. Use from a second address is near-certain theft, unless this
-cluster's network makes it common (proxies, address translation), which the model learns:
+A pod-bound token names itself in ``user.extra`` (``authentication.kubernetes.io/credential-id``) and belongs to one
+pod, which has one address; a kubelet's certificate belongs to one node. Use from a second address is near-certain
+theft, unless this cluster's network makes it common (proxies, address translation), which the model learns:
 
     P(a credential moves) = (PRIOR + moved) / (1 + credentials seen more than once)
 
@@ -13,7 +13,8 @@ already be judged. One estimator for the cluster, owned by `models.bank`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import msgspec
 from river import base as river_base
@@ -48,8 +49,8 @@ PRIOR = 0.1
 """Moves assumed before any was seen: a bound token does not move unless the network hides where it comes from."""
 
 MISMATCH_NATS = 6.0
-"""Surprise added when the inventory knows the credential's own address and it is another: about 1 in 400, a cautious figure
-for stale inventories."""
+"""Surprise added when the inventory knows the credential's own address and it is another: about 1 in 400, a cautious
+figure for stale inventories."""
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -87,12 +88,12 @@ class Credential(river_base.AnomalyDetector):
         self._reused: dict[str, float] = {}
         self._moved: dict[str, float] = {}
 
-    def score_one(self, x: Mapping[str, object]) -> float:
+    def score_one(self, x: dict[Hashable, Any]) -> float:
         """Return how strange the use is, 0..1."""
         part = self.opinion(_use(x))
         return base.to_score(part.nats) if part else 0.0
 
-    def learn_one(self, x: Mapping[str, object]) -> None:
+    def learn_one(self, x: dict[Hashable, Any]) -> None:
         """Learn one use."""
         self.learn(_use(x))
 
@@ -156,7 +157,7 @@ class Credential(river_base.AnomalyDetector):
         self._addresses, self._reused, self._moved = data  # type: ignore[assignment]
 
 
-def _use(x: Mapping[str, object]) -> Use:
+def _use(x: Mapping[Hashable, Any]) -> Use:
     return Use(
         credential=str(x.get("credential", "")),
         kind=str(x.get("kind", "token")),

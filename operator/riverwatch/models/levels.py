@@ -15,15 +15,15 @@ MAX_LEVEL_VALUES = 4096
 """Values kept per group and attribute."""
 
 HALF_LIFE_TRIALS = 400.0
-"""Trials after which an old trial counts half. A trial is a burst of activity (see `TRIAL_SHARE`), so an identity that is
-always active halves its memory in about 11 days once it is two weeks old."""
+"""Trials after which an old trial counts half. A trial is a burst of activity (see `TRIAL_SHARE`), so an identity
+that is always active halves its memory in about 11 days once it is two weeks old."""
 
 DECAY = 0.5 ** (1.0 / HALF_LIFE_TRIALS)
 """Factor per trial that follows from the half-life."""
 
 TRIAL_SHARE = 0.002
-"""A new trial begins when this share of the identity's age has passed since the last one: trials grow with the logarithm
-of age, so that a chatty controller does not get a thousand times the confidence of a quiet one."""
+"""A new trial begins when this share of the identity's age has passed since the last one: trials grow with the
+logarithm of age, so that a chatty controller does not get a thousand times the confidence of a quiet one."""
 
 TRIAL_MIN_S = 1.0
 """Shortest trial, seconds."""
@@ -45,7 +45,7 @@ class AttributeHabit:
         """Value -> [bursts that showed it, record time it was last seen], oldest first."""
 
     def learn(self, value: str, time_s: float, age_s: float) -> bool:
-        """Count one value seen at a record time, `age_s` seconds after the identity's first; return whether it was new."""
+        """Count one value, seen `age_s` seconds after the identity's first record; return whether it was new."""
         seen = self.values.get(value)
         if seen is not None:
             seen[1] = time_s
@@ -135,7 +135,7 @@ class Level:
                 del values[next(iter(values))]
 
     def chance_of_first(self, place: int) -> float:
-        """Return the chance, 0..1, that a value new to an identity is new to the whole group (Laplace-smoothed share)."""
+        """Return the chance, 0..1, that a value new to an identity is new to the whole group (smoothed share)."""
         return (self.firsts[place] + 0.5) / (self.adoptions[place] + 1.0)
 
     def dump(self) -> list[object]:

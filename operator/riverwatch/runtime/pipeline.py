@@ -1,8 +1,9 @@
 """Stages 2 to 6 in one page: audit records in, detections out. Read this first.
 
-``AuditRecord -> Activity -> FeatureVector -> RuleHit*, Surprise* -> Verdict -> Detection``. Pure: opens nothing, sleeps never,
-reads time only from records; the same records in the same order give the same detections wherever they come from. Scores
-first, learns afterwards, and never learns from what it just flagged. One thread at a time; `runtime.worker` and `replay` call it.
+``AuditRecord -> Activity -> FeatureVector -> RuleHit*, Surprise* -> Verdict -> Detection``. Pure: opens nothing,
+sleeps never, reads time only from records; the same records in the same order give the same detections wherever they
+come from. Scores first, learns afterwards, and never learns from what it just flagged. One thread at a time;
+`runtime.worker` and `replay` call it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,13 @@ from riverwatch.features import inventory, vector
 from riverwatch.models import bank, credential
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
+from riverwatch.runtime import memory
 from riverwatch.scoring import judge, policy
 from riverwatch.scoring import learning as learning_phase
 from riverwatch.sources import base as sources_base
 
 ORDINARY_SKIPS = frozenset({sources_base.SkipReason.STAGE_RECEIVED})
 """Reasons that every healthy stream has; counted, but not worth a place among the last skips."""
-
-SNAPSHOT_VERSION = 1
-"""Version of the plain data of `Pipeline.snapshot`; new fields get defaults, any other change counts it up."""
 
 
 class Pipeline:
@@ -38,8 +37,8 @@ class Pipeline:
     policies
         Policies in force.
     learn_until_s
-        Record time (epoch seconds) before which nothing is raised and everything is learned, and after which the models count as
-        warm; None leaves it to the policies' learning periods.
+        Record time (epoch seconds) before which nothing is raised and everything is learned, and after which the
+        models count as warm; None leaves it to the policies' learning periods.
     own_usernames
         User names of riverwatch itself; their requests are counted and passed over.
     """
@@ -128,49 +127,53 @@ class Pipeline:
     def snapshot(self) -> dict[str, object]:
         """Return everything learned and open as plain data, shared with the pipeline: encode it before the next record.
 
-        Rules, policies, the inventory and settings are not part of it; they come from where they came from before.
+        Rules, policies, living objects of the inventory and settings are not part of it; they come from where they came
+        from before.
         """
-        return {
-            "version": SNAPSHOT_VERSION,
-            "model_version": bank.MODEL_VERSION,
-            "models": self.models.dump(),
-            "judge": self.judge.dump(),
-            "folder": self.folder.dump(),
-            "learning": self.learning.dump(),
-            "routine": self._routine.dump(),
-            "dedupe": self._dedupe.dump(),
-            "rules": self.rules.snapshot(),
-            "used": self.used,
-        }
+        return memory.dump(self._memory()) | {"counts": [self.used, self.bodies_seen, self.credentials_seen]}
 
-    def restore(self, data: Mapping[str, Any]) -> None:
+    def restore(self, data: Mapping[str, Any], *, partial: bool = False) -> list[str]:
         """Take over what `snapshot` returned, so that the next record is judged as if nothing had been between.
+
+        Parameters
+        ----------
+        data
+            As `snapshot` returned it, perhaps in another process.
+        partial
+            Whether parts that cannot be taken over may start empty; what was learned is one such part.
+
+        Returns
+        -------
+        list
+            The parts that start empty and why, for people; none unless `partial`.
 
         Raises
         ------
         StateError
-            When the data has another version or shape; nothing but the rules' counters may have changed then.
+            When the data, or without `partial` any part of it, has another version or shape; nothing has changed then.
         """
-        versions = (data.get("version"), data.get("model_version"))
-        if versions != (SNAPSHOT_VERSION, bank.MODEL_VERSION):
-            raise errors.StateError(
-                f"the state has version {versions[0]!r} of models {versions[1]!r}; "
-                f"this program reads version {SNAPSHOT_VERSION} of models {bank.MODEL_VERSION!r}"
-            )
-        fresh = Pipeline(rules=self.rules, learn_until_s=self.learning.until_s)
-        try:
-            fresh.models.load(data["models"])
-            fresh.judge.load(data["judge"])
-            fresh.folder.load(data["folder"])
-            fresh.learning.load(data["learning"])
-            fresh._routine.load(data["routine"])
-            fresh._dedupe.load(data["dedupe"])
-            self.rules.restore(data["rules"])
-            self.used = int(data["used"])
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise errors.StateError(f"the state has another shape: {type(error).__name__}: {error}") from error
-        self.models, self.judge, self.folder = fresh.models, fresh.judge, fresh.folder
-        self.learning, self._routine, self._dedupe = fresh.learning, fresh._routine, fresh._dedupe
+        fresh, empty = (Pipeline(rules=self.rules, learn_until_s=self.learning.until_s) for _ in range(2))
+        fresh.inventory = self.inventory
+        parts = fresh._memory()  # noqa: SLF001 - another one of us
+        lost = memory.load(parts, data, partial=partial)
+        got = {name: empty if name in lost else fresh for name in parts}
+        self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
+        self.folder = got["folder"].folder
+        self._routine, self._dedupe = got["routine"]._routine, got["dedupe"]._dedupe  # noqa: SLF001 - as above
+        self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
+        return memory.told(lost)
+
+    def _memory(self) -> dict[str, memory.Part]:
+        return {
+            "models": self.models,
+            "judge": self.judge,
+            "folder": self.folder,
+            "learning": self.learning,
+            "routine": self._routine,
+            "dedupe": self._dedupe,
+            "inventory": self.inventory,
+            "rules": memory.RuleMemory(self.rules),
+        }
 
     def _consider(
         self, activity: record.Activity, hits: Sequence[rules_base.RuleHit], rules: policy.EffectivePolicy

@@ -15,12 +15,12 @@ from riverwatch.runtime import pipeline
 from riverwatch.sources import base
 
 COLLECTOR_THRESHOLDS = (200_000, 50, 100)
-"""Allocations between two runs of Python's collector: records are acyclic and die young, and the default threshold halves
-the rate at which batches are decoded (measured)."""
+"""Allocations between two runs of Python's collector: records are acyclic and die young, and the default threshold
+halves the rate at which batches are decoded (measured)."""
 
 
 def calm_collector() -> None:
-    """Freeze what was loaded so far and let the collector run seldom; called once per process, before the first batch."""
+    """Freeze what was loaded so far and let the collector run seldom; called once, before the first batch."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)

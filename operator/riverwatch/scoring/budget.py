@@ -1,8 +1,9 @@
 """Stage 5c, budget: keeps what ordinary life raises within the alerts a day that a policy allows.
 
-Two parts. The threshold: the strangeness that ordinary life reaches less often than `QUIET_SHARE` of the budget, from the
-calibrated tail. The cap: when the budget of the last 24 hours is spent, a weak candidate must beat the weakest one raised in
-that time. Strong findings, and rule hits of severity High or Critical, are never shed. Time comes from records.
+Two parts. The threshold: the strangeness that ordinary life reaches less often than `QUIET_SHARE` of the budget, from
+the calibrated tail. The cap: when the budget of the last 24 hours is spent, a weak candidate must beat the weakest
+one raised in that time. Strong findings, and rule hits of severity High or Critical, are never shed. Time comes from
+records.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import msgspec
 from riverwatch.scoring import calibrate
 
 QUIET_SHARE = 0.04
-"""Share of the budget that anomalies of ordinary life may use: 5 a day become one in five days. The rest is headroom for
-life that changes, so that the stated budget holds on bad days, too."""
+"""Share of the budget that anomalies of ordinary life may use: 5 a day become one in five days. The rest is headroom
+for life that changes, so that the stated budget holds on bad days, too."""
 
 FLOOR_NATS = 9.0
 """Least evidence that is ever raised: a chance of about 1 in 8,000 for the whole case."""

@@ -1,9 +1,10 @@
 """Stage 5a, calibrate: evidence in nats -> how many ordinary cases a day are at least this strange.
 
-Ordinary life fills the tail of closed cases; an exponential is fitted to the upper part of that tail (peaks over a threshold,
-Pickands 1975, with shape 0), so that a rate rarer than anything seen yet can be named. The scale comes from the median of the
-excesses, which a few attacks among the cases cannot move. Old cases are dropped: the fit covers at least the younger half of
-what was seen, and at most four weeks. Owned by `scoring.judge`; pure, time comes from records.
+Ordinary life fills the tail of closed cases; an exponential is fitted to the upper part of that tail (peaks over a
+threshold, Pickands 1975, with shape 0), so that a rate rarer than anything seen yet can be named. The scale comes
+from the median of the excesses, which a few attacks among the cases cannot move. Old cases are dropped: the
+fit covers at least the younger half of what was seen, and at most four weeks. Owned by `scoring.judge`; pure, time
+comes from records.
 """
 
 from __future__ import annotations

@@ -1,24 +1,26 @@
 """Stage 5b, cases: what one actor did that was new, added up over a stretch of activity.
 
-An attack is several requests, and each may be only a little odd. A case collects an actor's novelties until it was ordinary
-for `IDLE_S`; each novelty counts once, the strongest fully and every further record by `FADE` less, so that a burst adds up
-while a long day of small novelties does not. Owned by `scoring.judge`; a case is dropped when it closes.
+An attack is several requests, and each may be only a little odd. A case collects an actor's novelties until it was
+ordinary for `IDLE_S`; each novelty counts once, the strongest fully and every further record by `FADE` less, so that
+a burst adds up while a long day of small novelties does not. Owned by `scoring.judge`; a case is dropped when it
+closes.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from riverwatch.detections import finding
 from riverwatch.features import vector
 from riverwatch.models import base, credential
 from riverwatch.rules import base as rules_base
+from riverwatch.scoring import argument
 
 IDLE_S = 1_800.0
 """Seconds without novelty that close a case: longer than the ten minutes between steps of a patient attacker."""
 
 IDLE_SHARE = 0.02
-"""While less than a day was seen, a case closes after this share of the time seen, so that a short log closes cases, too."""
+"""While less than a day was seen, a case closes after this share of the time seen, so that a short log closes cases,
+too."""
 
 IDLE_MIN_S = 5.0
 """Shortest such time, seconds."""
@@ -71,7 +73,7 @@ class Case(msgspec.Struct):
     parts: list[base.Surprise] = []
     hits: list[rules_base.RuleHit] = []
     """Rule hits of the case, one per rule, the most severe first."""
-    evidence: list[finding.Evidence] = []
+    evidence: list[argument.Evidence] = []
     held: list[Held] = []
     raised: bool = False
     cap: float = 0.0
@@ -144,7 +146,7 @@ class CaseBook:
         self.open = {case.key: case for case in msgspec.convert(data, list[Case])}
 
     def close_until(self, now_s: float, *, age_s: float) -> list[Case]:
-        """Remove and return the cases that have ended by record time `now_s`, `age_s` seconds after the first record."""
+        """Remove and return the cases that have ended by `now_s`, `age_s` seconds after the first record."""
         idle = idle_s(age_s)
         ended = [case for case in self.open.values() if case.over(now_s, idle_s=idle)]
         for case in ended:

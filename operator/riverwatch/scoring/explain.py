@@ -1,16 +1,16 @@
 """Stage 5d, explain: a case -> reasons, a counterfactual and a title, in words that need no statistics.
 
-Each reason says what was seen, against what it was compared, and how rare that is. Pure; called by `detections.fold` when a
-detection opens or grows.
+Each reason says what was seen, against what it was compared, and how rare that is. Pure; called by `detections.fold`
+when a detection opens or grows.
 """
 
 from __future__ import annotations
 
 from riverwatch import vocabulary
-from riverwatch.detections import finding
 from riverwatch.features import catalog
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
+from riverwatch.scoring import argument
 
 MAX_REASONS = 8
 """Reasons kept in one explanation; the rest is counted in evidence."""
@@ -29,8 +29,8 @@ _FREQUENCY_BY_REACH = {
 
 _GROUP_WORDS = {
     "siblings": "none of its {siblings} sibling identities",
-    "namespace": "nobody in its namespace",
-    "cluster": "nobody in the cluster",
+    "namespace": "nobody else from its namespace",
+    "cluster": "nobody else in the cluster",
 }
 
 
@@ -57,7 +57,7 @@ def frequency(part: base.Surprise) -> vocabulary.Frequency:
 
 def reasons(
     parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, share_of_rules: float
-) -> list[finding.Reason]:
+) -> list[argument.Reason]:
     """Return the reasons of a case, rules first, then what was new, strongest first.
 
     Parameters
@@ -69,11 +69,11 @@ def reasons(
     share_of_rules
         0..1. Part of the evidence that rules brought.
     """
-    told: list[finding.Reason] = []
+    told: list[argument.Reason] = []
     for hit in {hit.card.id: hit for hit in hits}.values():
         matched = "; ".join(f"{name}={value}" for name, value in hit.matched) or hit.summary
         told.append(
-            finding.Reason(
+            argument.Reason(
                 feature=f"rule:{hit.card.id}",
                 observed=matched,
                 expected="not in ordinary operation",
@@ -82,20 +82,33 @@ def reasons(
                 text=f"{hit.card.title}: {hit.summary}",
             )
         )
-    total = sum(part.nats for part in parts) or 1.0
-    told.extend(_reason(part, (1.0 - share_of_rules) * part.nats / total) for part in parts)
+    strongest = by_feature(parts)
+    if hits:
+        strongest.pop("rule", None)
+    total = sum(part.nats for listed in strongest.values() for part in listed) or 1.0
+    for listed in strongest.values():
+        share = (1.0 - share_of_rules) * sum(part.nats for part in listed) / total
+        told.append(_reason(listed[0], share, more=len(listed) - 1))
     return told[:MAX_REASONS]
 
 
-def _reason(part: base.Surprise, contribution: float) -> finding.Reason:
+def by_feature(parts: list[base.Surprise]) -> dict[str, list[base.Surprise]]:
+    """Group surprises by feature, the strongest feature and the strongest of each first."""
+    grouped: dict[str, list[base.Surprise]] = {}
+    for part in sorted(parts, key=lambda part: -part.nats):
+        grouped.setdefault(part.feature, []).append(part)
+    return grouped
+
+
+def _reason(part: base.Surprise, contribution: float, *, more: int) -> argument.Reason:
     expected = ", ".join(value for value, _ in part.usual) or "nothing of the kind"
-    return finding.Reason(
+    return argument.Reason(
         feature=part.feature,
         observed=part.observed,
         expected=expected,
         frequency=frequency(part),
         contribution=round(contribution, 3),
-        text=sentence(part),
+        text=sentence(part) + (f" So were {more} more." if more > 1 else " So was one more." if more else ""),
     )
 
 
@@ -103,12 +116,16 @@ def sentence(part: base.Surprise) -> str:
     """Return one sentence about a surprise: what, against what, how often, and what was usual."""
     if part.feature == "credential":
         return _credential_sentence(part)
-    wording = next((card.wording for card in catalog.ATTRIBUTES if card.name == part.feature), part.feature)
+    wording = _wording(part.feature)
     start = f"{wording[0].upper()}{wording[1:]} {part.observed!r} is new"
     if not part.usual:
         return f"{start}: this identity never showed {wording} before{_others(part)}."
     usual = ", ".join(f"{value!r} ({count}x)" for value, count in part.usual)
     return f"{start}: in {span(part.age_s)} and {part.bursts} bursts of activity it was {usual}{_others(part)}."
+
+
+def _wording(feature: str) -> str:
+    return next((card.wording for card in catalog.ATTRIBUTES if card.name == feature), feature)
 
 
 def _credential_sentence(part: base.Surprise) -> str:
@@ -122,11 +139,10 @@ def _credential_sentence(part: base.Surprise) -> str:
 
 
 def _others(part: base.Surprise) -> str:
-    groups = [
-        _GROUP_WORDS[name].format(siblings=part.siblings)
-        for name in part.unseen_in
-        if name in _GROUP_WORDS and not (name == "siblings" and part.siblings < 2)
-    ]
+    # What nobody in the cluster showed, nobody in the namespace did: the widest group says it all.
+    widest = [name for name in ("cluster", "namespace") if name in part.unseen_in][:1]
+    kin = ["siblings"] if "siblings" in part.unseen_in and part.siblings > 1 else []
+    groups = [_GROUP_WORDS[name].format(siblings=part.siblings - 1) for name in kin + widest]
     return f"; {' and '.join(groups)} ever showed it" if groups else ""
 
 
@@ -138,12 +154,12 @@ def counterfactual(parts: list[base.Surprise], *, nats: float, threshold: float,
     if by_rule and not parts:
         return "None: the rule holds whatever the habits are; an exception with a reason would silence it."
     left, swaps = nats, []
-    for part in parts:
+    for feature, listed in by_feature(parts).items():
         if left < threshold:
             break
-        left -= part.nats
-        usual = part.usual[0][0] if part.usual else "nothing"
-        swaps.append(f"{part.feature} {usual!r} instead of {part.observed!r}")
+        left -= sum(part.nats for part in listed)
+        usual = repr(listed[0].usual[0][0]) if listed[0].usual else "nothing"
+        swaps.append(f"{_wording(feature)} {usual} instead of {listed[0].observed!r}")
     if not swaps:
         return "The case was weak; any one of these fewer would have been ordinary."
     text = "It would have been ordinary with " + " and ".join(swaps[:3]) + "."

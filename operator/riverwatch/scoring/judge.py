@@ -1,8 +1,9 @@
 """Stage 5, decide: rule hits and surprises about one activity -> `Verdict`.
 
-Order of thought: exceptions and policy first, then the case that the activity belongs to, then rules that are never shed, then
-evidence against the calibrated threshold, then the budget. Pure: time comes from the activity; all state is in the case book,
-the calibrator and the budget, which the judge owns. Called once per activity that has a hit or something new.
+Order of thought: exceptions and policy first, then the case that the activity belongs to, then rules that are never
+shed, then evidence against the calibrated threshold, then the budget. Pure: time comes from the activity; all state
+is in the case book, the calibrator and the budget, which the judge owns. Called once per activity that has a hit or
+something new.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ import msgspec
 
 from riverwatch import vocabulary
 from riverwatch.activity import record
-from riverwatch.detections import finding
 from riverwatch.features import vector
 from riverwatch.models import base as models_base
 from riverwatch.models import credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import budget, calibrate, cases, policy, sensitivity
+from riverwatch.scoring import argument, budget, calibrate, cases, policy, sensitivity
 
 RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
@@ -28,7 +28,8 @@ RULE_NATS = {
     vocabulary.Severity.LOW: 2.0,
     vocabulary.Severity.INFO: 0.0,
 }
-"""Evidence that a rule hit adds to its case, nats; tuned on recorded benign life so that Medium needs some novelty beside it."""
+"""Evidence that a rule hit adds to its case, nats; tuned on recorded benign life so that Medium needs some novelty
+beside it."""
 
 HOLD_SHARE = 0.5
 """A record that alone reaches this share of the threshold is not learned before its case has ended quietly."""
@@ -75,9 +76,9 @@ class Verdict(msgspec.Struct):
     by_rule: bool
     """Whether the rules of the case weigh more than what was new in it."""
     case: cases.Case
-    before: list[finding.Evidence]
+    before: list[argument.Evidence]
     """Evidence of the case up to this record."""
-    evidence: finding.Evidence | None
+    evidence: argument.Evidence | None
     """This record as evidence; None when it is too weak to be told and nothing was raised."""
 
 
@@ -119,8 +120,8 @@ class Judge:
         self.calibrator.advance(now_s)
         learnable: list[cases.Held] = []
         for case in self.cases.close_until(now_s, age_s=age_s):
-            # A case raised by a rule or with strong evidence is an attack until somebody says otherwise and must not move the
-            # tail; weak anomalies count, so that false alarms that keep coming lift the threshold.
+            # A case raised by a rule or with strong evidence is an attack until somebody says otherwise and must not
+            # move the tail; weak anomalies count, so that false alarms that keep coming lift the threshold.
             if not case.raised or case.nats < case.cap:
                 self.calibrator.add(case.nats, time_s=now_s)
             if not case.raised:
@@ -223,11 +224,11 @@ class Judge:
         return True
 
 
-def _evidence(question: Question, weighed: Weighed) -> finding.Evidence:
+def _evidence(question: Question, weighed: Weighed) -> argument.Evidence:
     by_rule = max((RULE_NATS[_rule_severity(hit, question)] for hit in weighed.loud), default=0.0)
     activity = question.activity
     score = models_base.to_score(max(weighed.strength, by_rule))
-    return finding.Evidence(activity.audit_id, activity.time_s, question.say(activity), round(score, 3))
+    return argument.Evidence(activity.audit_id, activity.time_s, question.say(activity), round(score, 3))
 
 
 def _kind(case: cases.Case, *, by_rule: bool) -> vocabulary.DetectionKind:

@@ -1,8 +1,8 @@
 """Stage 5 state: how far learning has come, and which activities are so routine that nothing need be asked.
 
-`Learning` turns record time, a user's ``--learn-until`` and the policies' learning periods into two answers: may anything be
-raised (`muted`), and may models raise (`warm`). `Routine` remembers combinations that were wholly known a moment ago, so that
-the bulk of a cluster's records costs one look-up. Both are owned by `runtime.pipeline`.
+`Learning` turns record time, a user's ``--learn-until`` and the policies' learning periods into two answers: may
+anything be raised (`muted`), and may models raise (`warm`). `Routine` remembers combinations that were wholly known a
+moment ago, so that the bulk of a cluster's records costs one look-up. Both are owned by `runtime.pipeline`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ MAX_ROUTINE = 100_000
 """Combinations remembered over all identities, about 400 bytes each at worst; the memory is emptied when full."""
 
 ROUTINE_SHARE = 0.002
-"""A combination stays routine for this share of the time since the stream began, so that habits are counted in bursts."""
+"""A combination stays routine for this share of the time since the stream began, so that habits are counted in
+bursts."""
 
 ROUTINE_MIN_S = 10.0
 """Shortest time that a combination stays routine, seconds."""
@@ -106,7 +107,7 @@ class Routine:
         self._until[key] = activity.time_s + stay_s
 
     def dump(self) -> list[object]:
-        """Return plain data for a checkpoint. It is needed: what is routine is not learned, so without it habits differ."""
+        """Return plain data for a checkpoint; what is routine is not learned, so habits depend on it."""
         return [self._began_s, [[*key, until] for key, until in self._until.items()]]
 
     def load(self, data: list[Any]) -> None:

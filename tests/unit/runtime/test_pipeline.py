@@ -6,6 +6,7 @@ import random
 
 import msgspec
 import pytest
+
 from riverwatch import testing, vocabulary
 from riverwatch.detections import render
 from riverwatch.rules import engine

@@ -6,6 +6,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from riverwatch.scoring import calibrate
 
 DAY_S = 86_400.0

@@ -1,0 +1,29 @@
+"""Stage 5 words: what speaks for a verdict, record by record (`Evidence`) and feature by feature (`Reason`)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from riverwatch import vocabulary
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One record that speaks for the detection."""
+
+    audit_id: str
+    time_s: float
+    summary: str
+    score: float = 0.0
+    """0..1, how strongly this record alone spoke."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One line of the explanation: what was seen, against what it was compared, how rare that is."""
+
+    feature: str
+    observed: str
+    expected: str
+    frequency: vocabulary.Frequency
+    contribution: float
+    """Share of the score, 0..1; the reasons of one detection sum to at most 1."""
+    text: str
