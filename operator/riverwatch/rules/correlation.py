@@ -128,7 +128,7 @@ class Counter:
         del times[:-MAX_TIMES_PER_FEED]
         if self.spec.kind is rule.CorrelationKind.TEMPORAL:
             return self._together(group, time_s)
-        return self._in_order(group)
+        return self._in_order(group, feed, time_s)
 
     def _together(self, group: Group, time_s: float) -> bool:
         """Whether one window that holds this record holds every feed."""
@@ -139,21 +139,27 @@ class Counter:
             for start in starts
         )
 
-    def _in_order(self, group: Group) -> bool:
-        """Whether some end has, going back to the latest predecessor each time, a start within the window."""
-        *before, last = self.spec.feeds
-        for end in group.times.get(last, ()):
-            at = end
-            for feed in reversed(before):
-                times = group.times.get(feed, [])
-                place = bisect.bisect_right(times, at)
-                if not place:
-                    break
-                at = times[place - 1]
-            else:
-                if end - at <= self.spec.window_s:
-                    return True
-        return False
+    def _in_order(self, group: Group, feed: str, time_s: float) -> bool:
+        """Whether a chain of all feeds in order runs through this record and fits the window.
+
+        From the record back to the latest predecessor each time, and forward to the earliest successor: no other chain
+        through it is shorter.
+        """
+        place = self.spec.feeds.index(feed)
+        first = last = time_s
+        for earlier in reversed(self.spec.feeds[:place]):
+            times = group.times.get(earlier, [])
+            found = bisect.bisect_right(times, first)
+            if not found:
+                return False
+            first = times[found - 1]
+        for later in self.spec.feeds[place + 1 :]:
+            times = group.times.get(later, [])
+            found = bisect.bisect_left(times, last)
+            if found == len(times):
+                return False
+            last = times[found]
+        return last - first <= self.spec.window_s
 
     def _compare(self, count: int) -> bool:
         match self.spec.operator:

@@ -128,6 +128,8 @@ class RuleEngine:
         self._user: dict[str, tuple[rule.Rule, ...]] = {}
         self._counters: dict[str, correlation.Counter] = {}
         self._fingerprints: dict[str, str] = {}
+        self._waiting: dict[str, tuple[str, list[list[Any]]]] = {}
+        """Stored counters of rules that are not there yet -> fingerprint and groups."""
         self._classes: dict[str, str] = {}
         self._faults: dict[str, int] = {}
         self._seen: OrderedDict[tuple[str, float, str], set[str]] = OrderedDict()
@@ -259,22 +261,26 @@ class RuleEngine:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over a state; counters of rules whose text has changed start empty.
 
+        A counter of a user's rule that is not there yet waits for it.
+
         Raises
         ------
         StateError
-            When the data has another version or shape.
+            When the data has another version or shape; nothing has changed then.
         """
         if data.get("version") != SNAPSHOT_VERSION:
             raise errors.StateError(f"rule state has version {data.get('version')!r}, expected {SNAPSHOT_VERSION}")
         try:
-            for key, stored in data["counters"].items():
-                if self._fingerprints.get(key) == stored["fingerprint"]:
-                    self._counters[key].restore(stored["groups"])
-            self._seen = OrderedDict(
+            waiting = {
+                str(key): (str(one["fingerprint"]), list(one["groups"])) for key, one in data["counters"].items()
+            }
+            seen = OrderedDict(
                 ((str(audit_id), float(time_s), str(uri)), set(keys)) for audit_id, time_s, uri, keys in data["seen"]
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise errors.StateError(f"rule state has another shape: {error}") from error
+        self._waiting, self._seen, self._counters = waiting, seen, {}
+        self._index = self._build()
 
     def _build(self) -> _Index:
         entries: dict[str, _Entry] = {}
@@ -294,13 +300,20 @@ class RuleEngine:
                     other.fingerprint for other in rules if other.key in one.correlation.feeds
                 )
                 kept = self._counters.get(key) if self._fingerprints.get(key) == text else None
-                counters[key] = kept or correlation.Counter(one.correlation)
+                counters[key] = kept or self._counter(key, text, one.correlation)
                 fingerprints[key] = text
                 for feed in one.correlation.feeds:
                     if prefix + feed in entries:
                         entries[prefix + feed].counters.append((entries[key], counters[key]))
         self._counters, self._fingerprints = counters, fingerprints
         return _Index(entries.values())
+
+    def _counter(self, key: str, text: str, spec: rule.Correlation) -> correlation.Counter:
+        counter = correlation.Counter(spec)
+        fingerprint, groups = self._waiting.pop(key, ("", []))
+        if fingerprint == text:
+            counter.restore(groups)
+        return counter
 
     def _collect(self, entry: _Entry, facts: derived.Facts, hits: list[base.RuleHit], *, group: str = "") -> None:
         if entry.rule.output:

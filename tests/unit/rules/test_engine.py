@@ -52,27 +52,66 @@ def test_hits_come_in_the_order_of_the_rules() -> None:
 
 
 INDEXED = [
-    "verb: [create, delete]", "objectRef.resource: secrets", "objectRef.subresource: exec", "objectRef.subresource: null",
-    "request.refused: true", "request.succeeded: true", "responseStatus.code: 404", "identity.kind: Node",
-    "identity.kind: ServiceAccount", "request.anonymous: true", "impersonatedUser.username|exists: true",
-    "impersonatedUser.username: null", "source.public: true", "source.public: false", "userAgent|startswith: curl/",
-    "identity.controlPlane: true", "user.username: SYSTEM:ANONYMOUS", "exec.line|contains: id", "pod.privileged: true",
-    "pod.name|startswith: x", "proxy.path: /pods", "binding.role: ClusterRole/x", "token.expirationSeconds|gt: 5",
-]  # fmt: skip
+    "verb: [create, delete]",
+    "objectRef.resource: secrets",
+    "objectRef.subresource: exec",
+    "objectRef.subresource: null",
+    "request.refused: true",
+    "request.succeeded: true",
+    "responseStatus.code: 404",
+    "identity.kind: Node",
+    "identity.kind: ServiceAccount",
+    "request.anonymous: true",
+    "impersonatedUser.username|exists: true",
+    "impersonatedUser.username: null",
+    "source.public: true",
+    "source.public: false",
+    "userAgent|startswith: curl/",
+    "identity.controlPlane: true",
+    "user.username: SYSTEM:ANONYMOUS",
+    "exec.line|contains: id",
+    "pod.privileged: true",
+    "pod.name|startswith: x",
+    "proxy.path: /pods",
+    "binding.role: ClusterRole/x",
+    "token.expirationSeconds|gt: 5",
+]
 
 SHAPES = [
-    dict(zip(("verb", "resource", "subresource", "code", "username", "groups", "source_ip", "user_agent", "impersonated"), v, strict=True))
-    for v in itertools.product(
-        ("create", "get"), ("pods", "secrets"), ("", "exec", "proxy", "token"), (200, 403, 404),
-        ("ana", "system:anonymous", "system:node:n1", "system:serviceaccount:web:x", "system:kube-scheduler"),
-        (("system:nodes",),), ("10.0.0.1", "203.0.113.1"), ("kubectl/v1", "curl/8"), (None, {"username": "bo"}),
+    dict(
+        zip(
+            (
+                "verb",
+                "resource",
+                "subresource",
+                "code",
+                "username",
+                "groups",
+                "source_ip",
+                "user_agent",
+                "impersonated",
+            ),
+            v,
+            strict=True,
+        )
     )
-]  # fmt: skip
+    for v in itertools.product(
+        ("create", "get"),
+        ("pods", "secrets"),
+        ("", "exec", "proxy", "token"),
+        (200, 403, 404),
+        ("ana", "system:anonymous", "system:node:n1", "system:serviceaccount:web:x", "system:kube-scheduler"),
+        (("system:nodes",),),
+        ("10.0.0.1", "203.0.113.1"),
+        ("kubectl/v1", "curl/8"),
+        (None, {"username": "bo"}),
+    )
+]
 
 
 @pytest.mark.parametrize("negated", [False, True], ids=["plain", "negated"])
 @pytest.mark.parametrize("detection", INDEXED)
-def test_the_index_loses_no_hit(detection: str, negated: bool) -> None:
+def test_the_index_loses_no_hit(detection: str, *, negated: bool) -> None:
     """The index may only leave out rules whose condition does not hold."""
     text = HEAD.format(name="x") + f"detection:\n  s: {{{detection}}}\n  condition: {'not ' if negated else ''}s\n"
     compiled_rules = sigma.compile_text(text, origin="x.yml")
@@ -246,20 +285,27 @@ def test_values_of_secrets_are_not_shown() -> None:
 
 SENTENCES = {
     "refused": (
-        dict(verb="list", resource="secrets", code=403),
+        {"verb": "list", "resource": "secrets", "code": 403},
         "ana@example.com tried to list secrets in web and was refused (403)",
     ),
-    "failed": (dict(name="x", code=404), "ana@example.com tried to read pod web/x and failed (404)"),
-    "impersonating": (dict(name="x", impersonated={"username": "bo"}), "ana@example.com (as bo) read pod web/x"),
-    "cluster-wide": (dict(verb="list", resource="nodes", namespace=""), "ana@example.com listed nodes of the cluster"),
-    "service account": (
-        dict(username="system:serviceaccount:web:front", verb="delete", name="x"), "web/front deleted pod web/x",
+    "failed": ({"name": "x", "code": 404}, "ana@example.com tried to read pod web/x and failed (404)"),
+    "impersonating": ({"name": "x", "impersonated": {"username": "bo"}}, "ana@example.com (as bo) read pod web/x"),
+    "cluster-wide": (
+        {"verb": "list", "resource": "nodes", "namespace": ""},
+        "ana@example.com listed nodes of the cluster",
     ),
-    "no object": (dict(resource="", namespace="", request_uri="/version"), "ana@example.com read /version"),
-    "exec": (dict(verb="create", subresource="exec", name="x", code=101), "ana@example.com ran a command in pod web/x"),
-    "odd verb": (dict(verb="frob", name="x"), "ana@example.com did frob on pod web/x"),
-    "hostile name": (dict(name="a\x1b[2J\nb"), "ana@example.com read pod web/a\\x1b[2J\\nb"),
-}  # fmt: skip
+    "service account": (
+        {"username": "system:serviceaccount:web:front", "verb": "delete", "name": "x"},
+        "web/front deleted pod web/x",
+    ),
+    "no object": ({"resource": "", "namespace": "", "request_uri": "/version"}, "ana@example.com read /version"),
+    "exec": (
+        {"verb": "create", "subresource": "exec", "name": "x", "code": 101},
+        "ana@example.com ran a command in pod web/x",
+    ),
+    "odd verb": ({"verb": "frob", "name": "x"}, "ana@example.com did frob on pod web/x"),
+    "hostile name": ({"name": "a\x1b[2J\nb"}, "ana@example.com read pod web/a\\x1b[2J\\nb"),
+}
 
 
 @pytest.mark.parametrize(("fields", "expected"), SENTENCES.values(), ids=SENTENCES)

@@ -1,4 +1,5 @@
-"""Sigma's semantics, one case each, on records that went through the real decoder; and what is refused, with its place."""
+"""Sigma's semantics, one case each, on records that went through the real decoder; and what is refused, with its
+place."""
 
 from __future__ import annotations
 
@@ -106,7 +107,7 @@ MATCHES = {
 
 
 @pytest.mark.parametrize(("detection", "expected"), MATCHES.values(), ids=MATCHES)
-def test_semantics(detection: str, expected: bool) -> None:
+def test_semantics(detection: str, *, expected: bool) -> None:
     assert holds(detection, verb="create", name="x", code=201, request_object=BODY) is expected
 
 

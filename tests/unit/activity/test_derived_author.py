@@ -1,0 +1,103 @@
+"""Who stands behind a controller: the chain of owners and the recent writer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from riverwatch import errors
+from riverwatch.activity import derived_author, sample
+
+CONTROLLER = "system:serviceaccount:kube-system:{}-controller"
+
+
+def facts(**fields: Any) -> Any:
+    return sample.facts_of(sample.audit_record(**fields))
+
+
+def owned(kind: str, name: str, own_name: str = "") -> dict[str, Any]:
+    return {"metadata": {"name": own_name, "ownerReferences": [{"kind": kind, "name": name, "controller": True}]}}
+
+
+def rollout(authors: derived_author.Authors, *, writer: str = "ana@example.com") -> None:
+    authors.observe(facts(verb="create", resource="deployments", name="front", username=writer, code=201))
+    authors.observe(
+        facts(
+            verb="create",
+            resource="replicasets",
+            username=CONTROLLER.format("deployment"),
+            code=201,
+            request_object=owned("Deployment", "front", "front-7d9"),
+        )
+    )
+
+
+POD = {
+    "verb": "create",
+    "username": CONTROLLER.format("replicaset"),
+    "code": 201,
+    "request_object": owned("ReplicaSet", "front-7d9"),
+}
+
+
+def test_a_pod_of_a_deployment_has_the_writer_of_the_deployment() -> None:
+    authors = derived_author.Authors()
+    rollout(authors)
+    assert authors.author_of(facts(**POD)) == "ana@example.com"
+
+
+def test_the_latest_writer_counts() -> None:
+    authors = derived_author.Authors()
+    rollout(authors)
+    authors.observe(facts(verb="patch", resource="deployments", name="front", username="bo@example.com"))
+    assert authors.author_of(facts(**POD)) == "bo@example.com"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"code": 403}, {"subresource": "status"}, {"verb": "get"}, {"resource": "services"}],
+    ids=["refused", "status", "read", "no workload"],
+)
+def test_what_is_no_write_of_a_workload_changes_nothing(fields: dict[str, Any]) -> None:
+    authors = derived_author.Authors()
+    rollout(authors)
+    authors.observe(facts(**{"verb": "patch", "resource": "deployments", "name": "front", "username": "bo"} | fields))
+    assert authors.author_of(facts(**POD)) == "ana@example.com"
+
+
+def test_unknown_owners_and_people_have_no_author_behind_them() -> None:
+    authors = derived_author.Authors()
+    assert authors.author_of(facts(**POD)) == ""
+    rollout(authors)
+    assert authors.author_of(facts(**(POD | {"username": "mallory"}))) == ""
+    assert authors.author_of(facts(**(POD | {"namespace": "other"}))) == ""
+
+
+def test_a_circle_of_owners_ends() -> None:
+    authors = derived_author.Authors()
+    for own, other in (("a", "b"), ("b", "a")):
+        body = owned("ReplicaSet", other, own)
+        authors.observe(
+            facts(verb="create", resource="replicasets", username=CONTROLLER.format("deployment"), request_object=body)
+        )
+    assert authors.author_of(facts(**(POD | {"request_object": owned("ReplicaSet", "a")}))) == ""
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived_author, "MAX_OBJECTS", 10)
+    authors = derived_author.Authors()
+    for number in range(30):
+        authors.observe(facts(verb="create", resource="deployments", name=f"d{number}"))
+    assert len(authors.snapshot()["writers"]) == 10
+
+
+def test_state_round_trips_and_other_shapes_are_errors() -> None:
+    first = derived_author.Authors()
+    rollout(first)
+    second = derived_author.Authors()
+    second.restore(first.snapshot())
+    assert second.author_of(facts(**POD)) == "ana@example.com"
+    with pytest.raises(errors.StateError):
+        second.restore({"writers": [["x"]], "owners": []})
+    assert second.author_of(facts(**POD)) == "ana@example.com"
