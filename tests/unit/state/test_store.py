@@ -1,6 +1,5 @@
 """The store keeps the two newest checkpoints, falls back when one is bad, and never takes a blip for an empty store."""
 
-import os
 import pathlib
 import re
 
@@ -59,7 +58,7 @@ def test_keeps_the_two_newest(tmp_path: pathlib.Path) -> None:
         "checkpoint-000000000004",
         "checkpoint-000000000003",
     ]
-    assert sorted(os.listdir(tmp_path)) == sorted(names)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
 def test_takes_the_newest_and_says_where_to_go_on(tmp_path: pathlib.Path) -> None:
@@ -158,7 +157,7 @@ def test_a_place_that_is_away_is_no_cold_start(tmp_path: pathlib.Path, monkeypat
         raise obstore.exceptions.GenericError("connection refused\n\nDebug source: long")
 
     monkeypatch.setattr(store.obstore, "get", away)
-    with pytest.raises(errors.TemporaryError, match="cannot be read: connection refused$"):
+    with pytest.raises(errors.TemporaryError, match=r"cannot be read: connection refused$"):
         one.load(Taker())
     monkeypatch.setattr(store.obstore, "list", away)
     with pytest.raises(errors.TemporaryError, match="cannot be listed"):

@@ -1,0 +1,179 @@
+"""A small made-up cluster for the checkpoint tests: five days of life with a few odd ones in it, always the same bytes.
+
+Run as a program it judges the stream and prints a digest of everything that was raised and of all state at the end, so
+that runs under different seeds of hashing can be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+
+from riverwatch import testing
+from riverwatch.activity import record
+from riverwatch.detections import finding, render
+from riverwatch.rules import engine
+from riverwatch.runtime import pipeline
+from riverwatch.sources import base
+from riverwatch.state import snapshot
+
+DAY_S = 86_400.0
+DAYS = 5.0
+LEARN_S = testing.START_S + 2 * DAY_S
+NAMESPACES = ("web", "shop", "pay", "search", "mail", "kube-system")
+KINDS = (
+    ("get", "configmaps", "settings"),
+    ("list", "pods", ""),
+    ("watch", "services", ""),
+    ("get", "secrets", "tls"),
+    ("patch", "deployments", "front-6c5d8f7b9d-x2k4p"),
+    ("update", "leases", "leader"),
+)
+
+
+def records(*, size: int = 8_000, seed: int = 7) -> list[record.AuditRecord]:
+    """Return the stream: routine, odd ones, copies of deliveries, and a few records out of order."""
+    rng = random.Random(seed)
+    made: list[record.AuditRecord] = []
+    step_s = DAYS * DAY_S / size
+    for step in range(size):
+        time_s = testing.START_S + step * step_s
+        if step % 1_500 == 1_499:
+            made.append(_rule_break(time_s))
+        made.append(_odd(rng, time_s) if rng.random() < 0.01 else _usual(rng, time_s))
+        if time_s > LEARN_S and rng.random() < 0.005:
+            made.append(_new_here(rng, time_s))
+        if rng.random() < 0.01:
+            made.append(made[rng.randrange(max(0, len(made) - 200), len(made))])
+    return made
+
+
+def _usual(rng: random.Random, time_s: float) -> record.AuditRecord:
+    namespace, app = rng.choice(NAMESPACES), rng.randrange(8)
+    user = f"system:serviceaccount:{namespace}:app-{app}" if rng.random() < 0.95 else f"person-{app}@example.com"
+    verb, resource, name = KINDS[(app + rng.randrange(3)) % len(KINDS)]
+    token = int(time_s // 7_200)
+    return testing.audit_record(
+        time_s=time_s - (5.0 if rng.random() < 0.02 else 0.0),
+        user=user,
+        verb=verb,
+        resource=resource,
+        namespace=namespace,
+        name=name and f"{name}-{app}",
+        source_ip=f"10.4.{NAMESPACES.index(namespace)}.{10 + app}",
+        user_agent=f"app-{app}/1.{token % 3}",
+        code=403 if rng.random() < 0.005 else 200,
+        audit_id=f"{rng.getrandbits(64):016x}",
+        extra={
+            "authentication.kubernetes.io/credential-id": [f"JTI={namespace}-{app}-{token}"],
+            "authentication.kubernetes.io/pod-name": [f"app-{app}-{token}"],
+        },
+    )
+
+
+def _odd(rng: random.Random, time_s: float) -> record.AuditRecord:
+    namespace, app = rng.choice(NAMESPACES), rng.randrange(8)
+    verb, resource, name = rng.choice(
+        (
+            ("list", "secrets", ""),
+            ("get", "secrets", f"other-{rng.randrange(40)}"),
+            ("create", "clusterrolebindings", "ops"),
+            ("delete", "deployments", f"front-{rng.randrange(40)}"),
+            ("create", "serviceaccounts", "helper"),
+        )
+    )
+    return testing.audit_record(
+        time_s=time_s,
+        user=f"system:serviceaccount:{rng.choice(NAMESPACES)}:app-{app}",
+        verb=verb,
+        resource=resource,
+        namespace=namespace,
+        name=name,
+        source_ip=f"198.51.100.{rng.randrange(4)}",
+        user_agent=rng.choice(("curl/8.5.0", "kubectl/v1.36.3")),
+        code=rng.choice((200, 200, 403)),
+        audit_id=f"{rng.getrandbits(64):016x}",
+        extra={
+            "authentication.kubernetes.io/credential-id": [f"JTI={namespace}-{app}-{int(time_s // 7_200)}"],
+            "authentication.kubernetes.io/pod-name": [f"app-{app}-{int(time_s // 7_200)}"],
+        },
+    )
+
+
+def _new_here(rng: random.Random, time_s: float) -> record.AuditRecord:
+    """Something new from the usual place, too little to be raised at once."""
+    app = rng.randrange(8)
+    return testing.audit_record(
+        time_s=time_s,
+        user=f"system:serviceaccount:web:app-{app}",
+        verb="get",
+        resource="configmaps",
+        namespace="web",
+        name=f"fresh-{rng.randrange(1000)}",
+        source_ip=f"10.4.0.{10 + app}",
+        user_agent=f"app-{app}/1.0",
+        audit_id=f"{rng.getrandbits(64):016x}",
+    )
+
+
+def _rule_break(time_s: float) -> record.AuditRecord:
+    binding = {
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "ops"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "web"}],
+    }
+    return testing.audit_record(
+        time_s=time_s,
+        user="ops@example.com",
+        verb="create",
+        resource="clusterrolebindings",
+        api_group="rbac.authorization.k8s.io",
+        namespace="",
+        name="ops",
+        code=201,
+        request_object=binding,
+    )
+
+
+class Run:
+    """A pipeline, and everything that came out of it so far, as bytes."""
+
+    def __init__(self, rules: tuple) -> None:
+        self._rules = rules
+        self.raised: list[bytes] = []
+        self.last: dict[str, bytes] = {}
+        self.pipeline = self._fresh()
+
+    def _fresh(self) -> pipeline.Pipeline:
+        return pipeline.Pipeline(rules=engine.RuleEngine(self._rules), learn_until_s=LEARN_S)
+
+    def feed(self, part: list[record.AuditRecord]) -> None:
+        """Judge records one by one and keep every revision."""
+        tally = base.Tally()
+        for one in part:
+            for detection in self.pipeline.process([one], tally=tally):
+                self._keep(detection)
+
+    def _keep(self, detection: finding.Detection) -> None:
+        body = snapshot.pack([detection.revision, render.to_threat_detection(detection)])
+        self.raised.append(body)
+        self.last[detection.uid] = body
+
+    def state(self) -> bytes:
+        """Return all state as a checkpoint holds it."""
+        return snapshot.pack(self.pipeline.snapshot())
+
+    def restart(self) -> None:
+        """Write a checkpoint, forget everything, and go on from the checkpoint."""
+        data = snapshot.encode(snapshot.Snapshot(self.state(), "any"))
+        self.pipeline = self._fresh()
+        self.pipeline.restore(snapshot.unpack(snapshot.decode(data).content))
+
+
+if __name__ == "__main__":
+    run = Run(engine.load_catalog())
+    run.feed(records())
+    digest = hashlib.sha256(b"".join(run.raised) + run.state())
+    sys.stdout.write(f"{len(run.last)} {len(run.raised)} {digest.hexdigest()}\n")
