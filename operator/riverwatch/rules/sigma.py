@@ -8,6 +8,7 @@ Called by `rules.loading` for the catalogue and by `control` for `DetectionRule`
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ MAX_WINDOW_S = 7 * 86_400
 
 MAX_COUNT = 10_000
 """Highest count of a correlation: its memory per group is bounded by it."""
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The C loader reads the catalogue ten times faster, where PyYAML was built with it; both are safe."""
 
 _SEVERITIES = {
     "informational": vocabulary.Severity.INFO,
@@ -76,7 +80,7 @@ def compile_text(text: str, *, origin: str, default_id: str = "") -> tuple[rule.
 
 def _documents(text: str, *, origin: str) -> list[dict[str, Any]]:
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        documents = [document for document in yaml.load_all(text, Loader=_LOADER) if document is not None]
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise errors.BadRuleError(f"no valid YAML: {' '.join(str(error).split())}", where=origin) from error
     if not documents:
@@ -150,7 +154,7 @@ def _compile_one(
     document: dict[str, Any], *, key: str, names: Mapping[str, str], origin: str, output: bool
 ) -> rule.Rule:
     where = f"{origin} ({key})" if key not in origin else origin
-    text = yaml.safe_dump(document, sort_keys=True, default_flow_style=True)
+    text = json.dumps(document, sort_keys=True, default=str)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
     custom = document.get("custom") or {}
     if not isinstance(custom, dict):
