@@ -150,7 +150,7 @@ def _unmapped(detection: finding.Detection) -> dict[str, Any]:
     values = {
         "kind": detection.kind.value,
         "use_case": detection.use_case.value,
-        "model_version": detection.model_version,
+        "model_version": words.plain(detection.model_version, 512),
         "counterfactual": words.plain(detection.counterfactual),
         "impersonated_by": words.plain(detection.impersonated_by, 512),
         "policy_refs": [words.plain(ref, 512) for ref in detection.policy_refs],

@@ -73,7 +73,7 @@ def finding_info(detection: finding.Detection, operator_namespace: str) -> dict[
     known = set(rules)
     info: dict[str, Any] = {
         "uid": detection.uid,
-        "uid_alt": f"{detection.namespace or operator_namespace}/{detection.name}",
+        "uid_alt": words.plain(f"{detection.namespace or operator_namespace}/{detection.name}", MAX_NAME),
         "title": words.plain(detection.title, MAX_NAME),
         "desc": words.plain(" ".join(reason.text for reason in detection.explanation)),
         "types": [detection.use_case.value, detection.kind.value],
@@ -100,16 +100,17 @@ def attack(technique: vocabulary.Technique) -> dict[str, Any]:
     >>> told["technique"]["uid"], told["sub_technique"]["name"], told["tactic"]["uid"]
     ('T1552', 'Container API', 'TA0006')
     """
-    parent, _, sub = technique.id.partition(".")
-    family, _, own = technique.name.partition(": ")
+    uid, name = words.plain(technique.id, MAX_NAME), words.plain(technique.name, MAX_NAME)
+    parent, _, sub = uid.partition(".")
+    family, _, own = name.partition(": ")
     told: dict[str, Any] = {"version": technique.attack_version, "technique": {"uid": parent, "name": family}}
     if sub:
-        told["sub_technique"] = {"uid": technique.id, "name": own or technique.name}
+        told["sub_technique"] = {"uid": uid, "name": own or name}
     if technique.tactic:
-        told["tactic"] = {"name": technique.tactic}
-        uid = TACTIC_UIDS.get(technique.tactic)
-        if uid:
-            told["tactic"]["uid"] = uid
+        told["tactic"] = {"name": words.plain(technique.tactic, MAX_NAME)}
+        tactic_uid = TACTIC_UIDS.get(technique.tactic)
+        if tactic_uid:
+            told["tactic"]["uid"] = tactic_uid
     return told
 
 
@@ -195,7 +196,10 @@ def anomaly_analysis(detection: finding.Detection) -> dict[str, Any] | None:
     baselines = {(reason.feature, reason.expected): reason for reason in reasons if reason.expected}
     return {
         "analysis_targets": [
-            {"name": words.plain(words.username(detection.actor), MAX_NAME), "type": detection.actor.kind}
+            {
+                "name": words.plain(words.username(detection.actor), MAX_NAME),
+                "type": words.plain(detection.actor.kind, 64),
+            }
         ],
         "anomalies": [
             _observation(reason.feature, reason.observed, reason.frequency.value.upper()) for reason in reasons
@@ -233,5 +237,5 @@ def _analytic(name: str, detection: finding.Detection, *, by_rule: bool) -> dict
         "type": caption,
     }
     if not by_rule:
-        told["version"] = detection.model_version
+        told["version"] = words.plain(detection.model_version, MAX_NAME)
     return told

@@ -82,7 +82,8 @@ def _output(detection: finding.Detection) -> str:
 def _tags(detection: finding.Detection) -> list[str]:
     tactics = {f"mitre_{item.tactic.lower().replace(' ', '_')}" for item in detection.techniques if item.tactic}
     ids = {item.id for item in detection.techniques}
-    return sorted({"riverwatch", "k8s", detection.use_case.value, detection.kind.value} | tactics | ids)
+    own = {"riverwatch", "k8s", detection.use_case.value, detection.kind.value}
+    return sorted(own | {words.plain(tag, 128) for tag in tactics | ids})
 
 
 def _fields(detection: finding.Detection, operator_namespace: str) -> dict[str, str]:
