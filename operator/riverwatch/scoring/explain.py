@@ -6,6 +6,8 @@ when a detection opens or grows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from riverwatch import vocabulary
 from riverwatch.features import catalog
 from riverwatch.models import base
@@ -14,6 +16,9 @@ from riverwatch.scoring import argument
 
 MAX_REASONS = 8
 """Reasons kept in one explanation; the rest is counted in evidence."""
+
+MAX_RULES = 3
+"""Rules told one by one in an explanation; the others are counted."""
 
 HOUR_S = 3_600.0
 """Seconds."""
@@ -58,7 +63,7 @@ def frequency(part: base.Surprise) -> vocabulary.Frequency:
 def reasons(
     parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, share_of_rules: float
 ) -> list[argument.Reason]:
-    """Return the reasons of a case, rules first, then what was new, strongest first.
+    """Return the reasons of a case, the strongest first.
 
     Parameters
     ----------
@@ -69,19 +74,7 @@ def reasons(
     share_of_rules
         0..1. Part of the evidence that rules brought.
     """
-    told: list[argument.Reason] = []
-    for hit in {hit.card.id: hit for hit in hits}.values():
-        matched = "; ".join(f"{name}={value}" for name, value in hit.matched) or hit.summary
-        told.append(
-            argument.Reason(
-                feature=f"rule:{hit.card.id}",
-                observed=matched,
-                expected="not in ordinary operation",
-                frequency=vocabulary.Frequency.RARE,
-                contribution=round(share_of_rules / max(1, len(hits)), 3),
-                text=f"{hit.card.title}: {hit.summary}",
-            )
-        )
+    told = _rule_reasons(hits, share_of_rules)
     strongest = by_feature(parts)
     if hits:
         strongest.pop("rule", None)
@@ -89,7 +82,28 @@ def reasons(
     for listed in strongest.values():
         share = (1.0 - share_of_rules) * sum(part.nats for part in listed) / total
         told.append(_reason(listed[0], share, more=len(listed) - 1))
+    told.sort(key=lambda reason: -reason.contribution)
     return told[:MAX_REASONS]
+
+
+def _rule_reasons(hits: Sequence[rules_base.RuleHit], share: float) -> list[argument.Reason]:
+    """Tell the most severe rules; they overlap, so they share one part of the evidence."""
+    told: list[argument.Reason] = []
+    for place, hit in enumerate(hits[:MAX_RULES]):
+        matched = "; ".join(f"{name}={value}" for name, value in hit.matched) or hit.summary
+        others = len(hits) - MAX_RULES
+        more = f" {others} more rules hit." if place == MAX_RULES - 1 and others > 0 else ""
+        told.append(
+            argument.Reason(
+                feature=f"rule:{hit.card.id}",
+                observed=matched,
+                expected="not in ordinary operation",
+                frequency=vocabulary.Frequency.RARE,
+                contribution=round(share / min(len(hits), MAX_RULES), 3),
+                text=f"{hit.card.title}: {hit.summary}.{more}",
+            )
+        )
+    return told
 
 
 def by_feature(parts: list[base.Surprise]) -> dict[str, list[base.Surprise]]:

@@ -1,0 +1,39 @@
+"""Runs ``riverwatch replay`` on the recording beside this file and writes the page ``demo-report.html``."""
+
+from __future__ import annotations
+
+import pathlib
+import shlex
+import sys
+
+from riverwatch.cli import main
+
+FOLDER = pathlib.Path(__file__).parent
+"""Where the recording lies."""
+
+LEARN_UNTIL = "2026-03-04T00:00:00Z"
+"""Two of the three recorded days are for learning; the break-in comes on the evening of the third."""
+
+PAGE = "demo-report.html"
+"""Page that is written into the current folder."""
+
+
+def arguments() -> list[str]:
+    """Return the command line that the demo stands for."""
+    return [
+        "replay",
+        str(FOLDER / "audit.jsonl.zst"),
+        "--objects",
+        str(FOLDER / "objects.yaml"),
+        "--learn-until",
+        LEARN_UNTIL,
+        "--report",
+        PAGE,
+    ]
+
+
+if __name__ == "__main__":
+    sys.stderr.write(f"$ riverwatch {shlex.join(arguments())}\n\n")
+    sys.argv[1:] = arguments()
+    main.main()
+    sys.stderr.write(f"The same with evidence and plots: {PAGE}\n")
