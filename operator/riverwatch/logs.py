@@ -39,8 +39,40 @@ KEYS = frozenset(
 QUIET = ("kopf", "urllib3", "aiohttp", "asyncio")
 """Libraries that only speak from warning on; kopf tells of every object it sees otherwise."""
 
+SPARING_S = 30.0
+"""Seconds in which one library warns once; what it says meanwhile is counted into its next line."""
+
 _TEXT_MAX = 2_000
 """Characters kept of one value."""
+
+
+class Sparing(logging.Filter):
+    """Lets chatty libraries speak once in a while: kopf reports every failed attempt of each of its watches.
+
+    Parameters
+    ----------
+    time
+        Clock.
+    """
+
+    def __init__(self, time: clock.Clock) -> None:
+        super().__init__()
+        self._time = time
+        self._next_s: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        library = record.name.partition(".")[0]
+        if library not in QUIET or record.levelno < logging.WARNING:
+            return True
+        now_s = self._time.monotonic_s()
+        if now_s < self._next_s.get(library, float("-inf")):
+            self._left_out[library] = self._left_out.get(library, 0) + 1
+            return False
+        self._next_s[library] = now_s + SPARING_S
+        record.left = self._left_out.pop(library, 0)
+        return True
 
 
 class JsonFormatter(logging.Formatter):
@@ -74,6 +106,8 @@ def set_up(level: str, *, stream: TextIO | None = None) -> None:
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
+    if level != "debug":
+        handler.addFilter(Sparing(clock.SystemClock()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -56,7 +56,7 @@ class Statuses:
         self._client = client
         self._time = time
         self.lane: lane.Lane[Write] = lane.Lane(
-            "status", self._write, plan=lane.Plan(capacity=CAPACITY), report=report, time=time
+            "status", self._write, plan=lane.Plan(capacity=CAPACITY, patient=frozenset({403})), report=report, time=time
         )
 
     def submit(self, write: Write) -> None:

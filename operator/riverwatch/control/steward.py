@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 DELAYS_S = (0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts at start; the last one repeats."""
 
+FIRST_CHORE_S = 5.0
+"""Seconds after the start at which each chore is done for the first time."""
+
 API = "api-server"
 """Part of readiness: the API server answered and knows us."""
 
@@ -115,7 +118,7 @@ class Steward:
         self._watches.start()
         time: clock.Clock = self._context.time
         for chore in self._chores:
-            chore.due_s = time.monotonic_s() + chore.every_s
+            chore.due_s = time.monotonic_s() + min(chore.every_s, FIRST_CHORE_S)
         while self._chores:
             nearest_s = min(chore.due_s for chore in self._chores) - time.monotonic_s()
             if self._stop.wait(max(0.05, nearest_s)):

@@ -23,6 +23,10 @@ ATTEMPTS = 5
 """Attempts of an output whose retry class is LIMITED."""
 
 
+PATIENT = frozenset({403, 404})
+"""Refusals that an output of retry class UNTIL_DELIVERED does not take for an answer."""
+
+
 class Dispatcher:
     """Owns one lane per output.
 
@@ -91,6 +95,7 @@ class Dispatcher:
             capacity=capacity,
             spacing_s=card.spacing_s,
             attempts=ATTEMPTS if card.retry is base.RetryClass.LIMITED else None,
+            patient=PATIENT if card.retry is base.RetryClass.UNTIL_DELIVERED else frozenset(),
         )
         return lane.Lane(
             card.id,

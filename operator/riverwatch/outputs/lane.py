@@ -49,6 +49,9 @@ class Plan:
     attempts: int | None = None
     """Attempts before an item is given up; None never gives up."""
     delays_s: tuple[float, ...] = DELAYS_S
+    patient: frozenset[int] = frozenset()
+    """HTTP codes of refusals that may pass: an API server that just started answers 403 until it has read its roles,
+    and a kind or namespace may be installed later."""
 
 
 class Lane(Generic[T]):
@@ -178,6 +181,9 @@ class Lane(Generic[T]):
         except errors.TemporaryError as error:
             self._failed(entry, error)
         except errors.PermanentError as error:
+            if isinstance(error, errors.ApiPermanentError) and error.status in self._plan.patient:
+                self._failed(entry, error)
+                return
             _log.error("given up: the receiver refused", extra={"lane": self.name, "cause": str(error)})
             self._report(Outcome.GIVEN_UP)
         except Exception:  # noqa: BLE001 - a fault in one item must not end the lane for all others
@@ -190,7 +196,7 @@ class Lane(Generic[T]):
             self._remember(entry.key)
             self._report(Outcome.DELIVERED)
 
-    def _failed(self, entry: pending.Entry[T], error: errors.TemporaryError) -> None:
+    def _failed(self, entry: pending.Entry[T], error: errors.RiverwatchError) -> None:
         """Put an entry back for later, or give it up."""
         self._failures += 1
         limit = self._plan.attempts
