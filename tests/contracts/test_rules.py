@@ -21,6 +21,8 @@ SPEAK_OF_TRIES = {
     "certificate-approval-refused": "speaks of a refusal",
     "denied-burst": "counts refusals",
     "denied-burst-by-account": "counts refusals",
+    "denied-from-internet": "counts refusals",
+    "exec-refused": "speaks of a refusal",
     "impersonation-refused": "speaks of a refusal",
     "many-kinds-listed": "trying many kinds is the finding",
     "node-created-by-other": "tries count, as its description says",
@@ -35,10 +37,6 @@ SPEAK_OF_TRIES = {
     "system-identity-by-hand": "the credential is in other hands, whatever it may do",
     "token-mint-refused": "speaks of a refusal",
     "workload-refused": "speaks of a refusal",
-    "exec-reverse-shell": "whoever sends such a command is the finding",
-    "exec-download-and-run": "whoever sends such a command is the finding",
-    "exec-reads-credentials": "whoever sends such a command is the finding",
-    "exec-cloud-metadata": "whoever sends such a command is the finding",
 }
 """Rules that also, or only, speak when the API server refused, and why."""
 

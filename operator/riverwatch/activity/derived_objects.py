@@ -23,7 +23,7 @@ MAX_CSR_BYTES = 65_536
 """Bytes of one certificate signing request that are parsed; a request with an RSA-4096 key has about 1.6 kB."""
 
 CREDENTIAL_KEY = re2.compile(  # type: ignore[no-untyped-call]  # re2 has no types
-    r"(?im)(?:^|[._-])(?:password|passwd|passphrase|secret[._-]?key|secretkey|api[._-]?key|apikey|access[._-]?key(?:[._-]?id)?"
+    r"(?im)(?:^|[._-])(?:password|passwd|passphrase|pwd|secret[._-]?key|secretkey|api[._-]?key|apikey|access[._-]?key(?:[._-]?id)?"
     r"|secret[._-]?access[._-]?key|private[._-]?key|auth[._-]?token|access[._-]?token|client[._-]?secret|bearer[._-]?token)$"
 )
 """Names of keys that hold a credential in clear."""
@@ -31,7 +31,7 @@ CREDENTIAL_KEY = re2.compile(  # type: ignore[no-untyped-call]  # re2 has no typ
 CREDENTIAL_VALUE = re2.compile(  # type: ignore[no-untyped-call]  # re2 has no types
     r"-----BEGIN (?:RSA |EC |OPENSSH |DSA |)PRIVATE KEY-----|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
     r"|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\."
-    r"|(?i:\b(?:password|passwd|aws_secret_access_key|aws_access_key_id)\s*[=:]\s*[^\s$<{(%*]{4,})"
+    r"|(?i:\b(?:password|passwd|passphrase|aws[_-](?:s3[_-])?(?:secret[_-])?access[_-]key(?:[_-]id)?)\s*[=:]\s*[^\s$<{(%*]{4,})"
 )
 """Shapes of credentials inside values: private keys, AWS, GitHub and Slack keys, JWTs, assignments of a password."""
 

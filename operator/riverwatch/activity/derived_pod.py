@@ -155,7 +155,11 @@ def _run_as_root(facts: df.Facts) -> df.Value:
         return None
     contexts = [df.as_dict(spec.get("securityContext")) for spec in specs]
     contexts += list(_security(facts))
-    return any(context.get("runAsUser") == 0 and context.get("runAsUser") is not False for context in contexts)
+    return any(
+        (context.get("runAsUser") == 0 and context.get("runAsUser") is not False)
+        or context.get("runAsNonRoot") is False
+        for context in contexts
+    )
 
 
 def _capabilities(facts: df.Facts) -> df.Value:
@@ -318,7 +322,7 @@ FIELDS = (
         "Any container sets it to true.",
         _container_flag("allowPrivilegeEscalation"),
     ),
-    _field("runAsRoot", "bool", "The pod or a container sets runAsUser 0.", _run_as_root),
+    _field("runAsRoot", "bool", "The pod or a container sets runAsUser 0 or runAsNonRoot false.", _run_as_root),
     _field("hostNetwork", "bool", "Shares the node's network.", _flag("hostNetwork")),
     _field("hostPID", "bool", "Sees the node's processes.", _flag("hostPID")),
     _field("hostIPC", "bool", "Shares the node's IPC.", _flag("hostIPC")),

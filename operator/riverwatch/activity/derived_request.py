@@ -228,7 +228,9 @@ def _exec_command(facts: df.Facts) -> df.Value:
     if activity.subresource not in ("exec", "proxy"):
         return None
     query = _query(facts)
-    return tuple(query.get("command", ()) or query.get("cmd", ())) or None
+    found = query.get("command") or query.get("cmd")
+    # Some managed platforms log the options of the request as its body and leave the query out.
+    return tuple(found or df.texts(df.dig(facts.request_object, "command"))) or None
 
 
 def _exec_line(facts: df.Facts) -> df.Value:
@@ -360,9 +362,9 @@ FIELDS = (
     df.DerivedField(
         "exec.command",
         "str[]",
-        "requestURI",
+        "requestURI, requestObject.command",
         _META,
-        "Every decoded `command=` of an exec request.",
+        "Every decoded `command=` of an exec request, else the options in its body.",
         _exec_command,
     ),
     df.DerivedField("exec.line", "str", "requestURI", _META, "exec.command joined by blanks.", _exec_line),
