@@ -72,8 +72,9 @@ class Saved(msgspec.Struct, frozen=True):
 
     name: str
     stored_bytes: int
-    oldest_resume: snapshot.Resume
-    """Where the oldest checkpoint that is kept goes on; nothing before it is needed. Empty while it is unknown."""
+    resumes: tuple[snapshot.Resume, ...]
+    """Where the checkpoints that are kept go on, newest first; nothing before all of them is needed. Fewer than
+    `KEEP` when there are fewer, or one was not read."""
 
 
 class Store:
@@ -153,7 +154,7 @@ class Store:
         kept = [other for other in names if other not in self._rejected][:KEEP]
         self._remove([other for other in names if other < kept[-1]])
         self._resumes = {other: resume for other, resume in self._resumes.items() if other in kept}
-        return Saved(name, len(data), self._resumes.get(kept[-1], {}))
+        return Saved(name, len(data), tuple(self._resumes[other] for other in kept if other in self._resumes))
 
     def _read(self, name: str) -> bytes:
         try:

@@ -106,7 +106,7 @@ def test_a_bad_one_does_not_push_out_a_good_one(tmp_path: pathlib.Path) -> None:
     again.load(Taker())
     saved = again.save(checkpoint(4))
     assert names[1] in again.names()
-    assert saved.oldest_resume == {"spool": {"segment": 2, "offset": 8}}
+    assert goes_on(saved) == [4, 2]
     again.save(checkpoint(5))
     taker = Taker()
     assert store.Store(tmp_path).load(taker).rejected == ()
@@ -120,18 +120,22 @@ def test_numbers_go_on_after_a_bad_one(tmp_path: pathlib.Path) -> None:
     assert again.save(checkpoint(3)).name.startswith("checkpoint-000000000003-")
 
 
-def test_says_where_the_oldest_kept_one_goes_on(tmp_path: pathlib.Path) -> None:
+def goes_on(saved: store.Saved) -> list[int | str]:
+    return [resume["spool"]["segment"] for resume in saved.resumes]
+
+
+def test_says_where_those_that_are_kept_go_on(tmp_path: pathlib.Path) -> None:
     one = store.Store(tmp_path)
-    assert one.save(checkpoint(1)).oldest_resume == {"spool": {"segment": 1, "offset": 8}}
-    assert one.save(checkpoint(2)).oldest_resume == {"spool": {"segment": 1, "offset": 8}}
-    assert one.save(checkpoint(3)).oldest_resume == {"spool": {"segment": 2, "offset": 8}}
+    assert goes_on(one.save(checkpoint(1))) == [1]
+    assert goes_on(one.save(checkpoint(2))) == [2, 1]
+    assert goes_on(one.save(checkpoint(3))) == [3, 2]
 
 
 def test_does_not_guess_where_one_that_it_has_not_read_goes_on(tmp_path: pathlib.Path) -> None:
     fill(tmp_path, 2)
     again = store.Store(tmp_path)
-    assert again.save(checkpoint(3)).oldest_resume == {}
-    assert again.save(checkpoint(4)).oldest_resume == {"spool": {"segment": 3, "offset": 8}}
+    assert goes_on(again.save(checkpoint(3))) == [3]
+    assert goes_on(again.save(checkpoint(4))) == [4, 3]
 
 
 def test_two_writers_overwrite_nothing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
