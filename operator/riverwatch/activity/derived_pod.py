@@ -123,9 +123,13 @@ def _pod_specs(facts: df.Facts) -> list[dict[str, df.Json]]:
     return [spec for spec in found if isinstance(spec, dict)]
 
 
-def _security(facts: df.Facts) -> Iterator[dict[str, df.Json]]:
-    for container in containers(facts):
-        yield df.as_dict(container.get("securityContext"))
+def _security(facts: df.Facts) -> list[dict[str, df.Json]]:
+    found = facts.notes.get("security")
+    if found is None:
+        found = facts.notes["security"] = [
+            df.as_dict(container.get("securityContext")) for container in containers(facts)
+        ]
+    return found
 
 
 def _unique(values: Iterator[str]) -> tuple[str, ...] | None:
@@ -154,7 +158,7 @@ def _run_as_root(facts: df.Facts) -> df.Value:
     if not specs:
         return None
     contexts = [df.as_dict(spec.get("securityContext")) for spec in specs]
-    contexts += list(_security(facts))
+    contexts += _security(facts)
     return any(
         (context.get("runAsUser") == 0 and context.get("runAsUser") is not False)
         or context.get("runAsNonRoot") is False
@@ -165,8 +169,9 @@ def _run_as_root(facts: df.Facts) -> df.Value:
 def _capabilities(facts: df.Facts) -> df.Value:
     def each() -> Iterator[str]:
         for context in _security(facts):
-            for name in df.texts(df.dig(context, "capabilities", "add")):
-                yield name.upper().removeprefix("CAP_")
+            if "capabilities" in context:
+                for name in df.texts(df.dig(context, "capabilities", "add")):
+                    yield name.upper().removeprefix("CAP_")
 
     return _unique(each())
 
@@ -196,12 +201,12 @@ def is_sensitive_path(path: str) -> bool:
 
 
 def _sensitive_host_paths(facts: df.Facts) -> df.Value:
-    paths = _host_paths(facts)
+    paths = facts.cache.get("pod.hostPath") or _host_paths(facts)
     return tuple(p for p in paths if is_sensitive_path(str(p))) or None if isinstance(paths, tuple) else None
 
 
 def _runtime_socket(facts: df.Facts) -> df.Value:
-    paths = _host_paths(facts)
+    paths = facts.cache.get("pod.hostPath") or _host_paths(facts)
     if not isinstance(paths, tuple):
         return None if not pod_specs(facts) else False
     return any(str(path).startswith(RUNTIME_SOCKETS) for path in paths)
@@ -239,10 +244,12 @@ def _commands(facts: df.Facts) -> df.Value:
 def _hook_commands(facts: df.Facts) -> df.Value:
     def each() -> Iterator[str]:
         for container in containers(facts):
-            for hook in ("postStart", "preStop"):
-                yield " ".join(df.texts(df.dig(container, "lifecycle", hook, "exec", "command")))
+            if "lifecycle" in container:
+                for hook in ("postStart", "preStop"):
+                    yield " ".join(df.texts(df.dig(container, "lifecycle", hook, "exec", "command")))
             for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-                yield " ".join(df.texts(df.dig(container, probe, "exec", "command")))
+                if probe in container:
+                    yield " ".join(df.texts(df.dig(container, probe, "exec", "command")))
 
     return _unique(each())
 

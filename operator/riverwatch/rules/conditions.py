@@ -29,11 +29,29 @@ MEMORY_SIZE = 2_048
 _REMEMBERED_FIELDS = frozenset({"userAgent", "user.username", "sourceIPs", "user.groups"})
 _WHOLE_RECORD = (sigma_types.SigmaNull, sigma_types.SigmaExists, sigma_types.SigmaFieldReference)
 _SELECTIVE_FIELDS = frozenset({"identity.controlPlane", "identity.controller", "identity.node", "source.public"})
-"""Fields asked first: the index has settled verb, resource and the like already, so that these decide most often."""
+"""Fields asked first: they decide most often."""
+
+_INDEXED_FIELDS = frozenset(
+    {
+        "verb",
+        "objectRef.resource",
+        "objectRef.subresource",
+        "responseStatus.code",
+        "request.refused",
+        "request.allowed",
+        "request.failed",
+        "request.succeeded",
+        "identity.kind",
+        "userAgent",
+    }
+)
+"""Fields asked last, after bodies even: the index has settled them for nearly every record that comes here."""
 
 _SELECTIVE_COST = 0
 _FREE_COST = 1
 _BODY_COST = 2
+_SETTLED_COST = 3
+_KEYWORD_COST = 4
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -238,9 +256,12 @@ def _field(name: str, value: sigma_types.SigmaType, *, where: str) -> Compiled:
 def _leaf(
     full: str, get: fields.Getter, test: Predicate, boxes: bounds.Boxes, negated: bounds.Boxes = bounds.ANYTHING
 ) -> Compiled:
-    cost = _SELECTIVE_COST if full in _SELECTIVE_FIELDS else _FREE_COST
-    if fields.needed_level(full) != "Metadata":
-        cost = _BODY_COST
+    if full in _SELECTIVE_FIELDS:
+        cost = _SELECTIVE_COST
+    elif full in _INDEXED_FIELDS:
+        cost = _SETTLED_COST
+    else:
+        cost = _FREE_COST if fields.needed_level(full) == "Metadata" else _BODY_COST
     return Compiled(test, boxes, (Leaf(full, get, test),), frozenset({full}), cost, negated)
 
 
@@ -290,17 +311,17 @@ def _keyword(value: sigma_types.SigmaType, *, where: str) -> Compiled:
     if isinstance(value, sigma_types.SigmaString) and all(isinstance(part, str) for part in value.s):
         wanted = "".join(str(part) for part in value.s).lower()
         return Compiled(
-            lambda facts: wanted in _whole_text(facts).lower(), bounds.ANYTHING, (), frozenset(), _BODY_COST + 1
+            lambda facts: wanted in _whole_text(facts).lower(), bounds.ANYTHING, (), frozenset(), _KEYWORD_COST
         )
     if isinstance(value, sigma_types.SigmaNumber):
         wanted = str(value.number)
-        return Compiled(lambda facts: wanted in _whole_text(facts), bounds.ANYTHING, (), frozenset(), _BODY_COST + 1)
+        return Compiled(lambda facts: wanted in _whole_text(facts), bounds.ANYTHING, (), frozenset(), _KEYWORD_COST)
     if isinstance(value, sigma_types.SigmaString):
         multi = sigma_types.SpecialChars.WILDCARD_MULTI
         value = multi + value if not value.startswith(multi) else value
         value = value + multi if not value.endswith(multi) else value
     matcher = matching.value_matcher(value, where=where, field="(keyword)")
-    return Compiled(lambda facts: matcher(_whole_text(facts)), bounds.ANYTHING, (), frozenset(), _BODY_COST + 1)
+    return Compiled(lambda facts: matcher(_whole_text(facts)), bounds.ANYTHING, (), frozenset(), _KEYWORD_COST)
 
 
 def _whole_text(facts: derived.Facts) -> str:
