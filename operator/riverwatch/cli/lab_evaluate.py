@@ -59,6 +59,7 @@ def evaluate(
     with lab.reported():
         loaded = [replaying.load(folder) for folder in recordings]
         learning_s = learning_days * world.DAY_S
+        assemble.check([one.about for one in loaded], [one.labels for one in loaded], learning_s=learning_s)
         if detections:
             judged = _given(loaded, detections)
         else:

@@ -37,9 +37,10 @@ def assemble(
     BadInputError
         When seeds of different splits are mixed, or nothing was judged.
     """
-    split = splits.common_split(recording.seed for recording in recordings)
     if not judged:
         raise errors.BadInputError("no detections to judge; give a file for at least one mode")
+    check(recordings, [each.labels for each in next(iter(judged.values()))], learning_s=learning_s)
+    split = splits.common_split(recording.seed for recording in recordings)
     pooled = {mode.value: pooling.pool([_settled(each, learning_s) for each in runs]) for mode, runs in judged.items()}
     told = report.Report(
         version=report.REPORT_VERSION,
@@ -53,6 +54,34 @@ def assemble(
     return report.Material(report=told, judged=pooled)
 
 
+def check(recordings: Sequence[report.Recording], labels: Sequence[world.Labels], *, learning_s: float) -> None:
+    """Refuse what cannot become one figure, before anything is replayed.
+
+    Parameters
+    ----------
+    recordings
+        Where the figures are to come from.
+    labels
+        Their truth.
+    learning_s
+        Seconds at the start of each in which nothing counts.
+
+    Raises
+    ------
+    BadInputError
+        When seeds of different splits are mixed, or a recording is no longer than the learning period.
+    """
+    splits.common_split(recording.seed for recording in recordings)
+    for recording, truth in zip(recordings, labels, strict=True):
+        length_s = world.parse_rfc3339(truth.end) - world.parse_rfc3339(truth.start)
+        if learning_s >= length_s:
+            raise errors.BadInputError(
+                f"the learning period of {learning_s / world.DAY_S:g} days covers all "
+                f"{length_s / world.DAY_S:g} days of the recording; choose a shorter one with --learning-days",
+                where=recording.folder,
+            )
+
+
 def _attacks(runs: Sequence[pooling.Judged]) -> int:
     """Count the attacks of all recordings."""
     return sum(len(each.labels.attacks()) for each in runs)
@@ -64,10 +93,6 @@ def _settled(judged: pooling.Judged, learning_s: float) -> pooling.Judged:
         return judged
     labels = judged.labels
     from_s = world.parse_rfc3339(labels.start) + learning_s
-    if from_s >= world.parse_rfc3339(labels.end):
-        raise errors.BadInputError(
-            f"the learning period of {learning_s / world.DAY_S:g} days covers the recording; choose a shorter one"
-        )
     kept = [
         episode
         for episode in labels.episodes
