@@ -19,6 +19,7 @@ class Facet(enum.StrEnum):
     WHERE_TO = "where to"
     WHERE_FROM = "where from"
     WHEN = "when"
+    HOW_MUCH = "how much"
 
 
 class Attribute(msgspec.Struct, frozen=True):
@@ -100,6 +101,13 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "People and batch jobs keep hours.",
         "the hour of the week",
         personal=True,
+    ),
+    Attribute(
+        "volume",
+        Facet.HOW_MUCH,
+        ("verb", "objectRef.resource", "objectRef.namespace", "objectRef.name", "responseStatus.code"),
+        "Dumping, wiping and scraping are ordinary requests in an extraordinary number.",
+        "the amount",
     ),
 )
 

@@ -75,7 +75,7 @@ def sibling_key(principal: identities.Principal) -> str:
 
 
 def measure(
-    activity: record.Activity, *, rules: str = NOT_APPLICABLE, own_pod: bool = False, siblings: str = ""
+    activity: record.Activity, *, rules: str = NOT_APPLICABLE, own_pod: bool = False, siblings: str = "", volume: str = NOT_APPLICABLE
 ) -> FeatureVector:
     """Return the attributes of one activity.
 
@@ -87,6 +87,8 @@ def measure(
         Ids of the rules that hit, joined by a plus sign; empty for none.
     siblings
         Key of the identity's group, from the inventory; empty makes one up from its name.
+    volume
+        The power of two that a count of this identity just reached, in words; empty for none.
     own_pod
         True when the source address belongs to a pod that runs as this service account.
     """
@@ -115,5 +117,6 @@ def measure(
             "its own pods" if own_pod else attributes.network_of(activity.source_ip),
             attributes.agent_family(activity.user_agent),
             hour_of_week(activity.time_s),
+            volume,
         ),
     )

@@ -28,7 +28,7 @@ from riverwatch.models import base, levels
 CARD = base.ModelCard(
     name="novelty",
     summary="First-time behaviour of an identity, weighed by how often it and its groups show new behaviour.",
-    inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "hour"),
+    inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "hour", "volume"),
     warm_up="by itself: an identity without history has a chance of novelty near 1, so nothing it does is surprising",
     memory="at most 96 values per attribute and identity; measured in the benchmark",
     blind_spots=(
@@ -224,4 +224,6 @@ def _identity_nats(habit: levels.Habit | None, place: int) -> float:
     if habit is None:
         return 0.0
     known = habit.attributes[place]
-    return -math.log((1.0 + known.fresh) / (1.0 + known.trials))
+    # An attribute that most requests do not have (a refusal, an amount) was absent in all other bursts: they are trials, too.
+    trials = max(known.trials, habit.attributes[0].trials)
+    return -math.log((1.0 + known.fresh) / (1.0 + trials))

@@ -14,7 +14,7 @@ from typing import Any
 from riverwatch import errors
 from riverwatch.activity import dedupe, identities, normalise, record
 from riverwatch.detections import advice, finding, fold
-from riverwatch.features import inventory, vector
+from riverwatch.features import inventory, vector, volumes
 from riverwatch.models import bank, credential
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
@@ -67,6 +67,7 @@ class Pipeline:
         """Records that were not routine and named their credential."""
         self._dedupe = dedupe.Dedupe()
         self._routine = learning_phase.Routine()
+        self._volumes = volumes.Volumes()
 
     def process(
         self, records: Iterable[record.AuditRecord], *, tally: sources_base.Tally, where: str = ""
@@ -119,10 +120,11 @@ class Pipeline:
         for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
             self.models.learn(held.measured, held.use)
         hits = self.rules.match(activity) if rules.mode.rules_judge else engine.NO_HITS
-        if not hits and self._routine.known(activity):
+        volume = self._volumes.count(activity)
+        if not hits and not volume and self._routine.known(activity):
             self.models.records += 1
             return None
-        return self._consider(activity, hits, rules)
+        return self._consider(activity, hits, rules, volume)
 
     def snapshot(self) -> dict[str, object]:
         """Return everything learned and open as plain data, shared with the pipeline: encode it before the next record.
@@ -160,6 +162,7 @@ class Pipeline:
         self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
         self.folder = got["folder"].folder
         self._routine, self._dedupe = got["routine"]._routine, got["dedupe"]._dedupe  # noqa: SLF001 - as above
+        self._volumes = got["volumes"]._volumes  # noqa: SLF001 - as above
         self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
         return memory.told(lost)
 
@@ -171,18 +174,20 @@ class Pipeline:
             "learning": self.learning,
             "routine": self._routine,
             "dedupe": self._dedupe,
+            "volumes": self._volumes,
             "inventory": self.inventory,
             "rules": memory.RuleMemory(self.rules),
         }
 
     def _consider(
-        self, activity: record.Activity, hits: Sequence[rules_base.RuleHit], rules: policy.EffectivePolicy
+        self, activity: record.Activity, hits: Sequence[rules_base.RuleHit], rules: policy.EffectivePolicy, volume: str
     ) -> finding.Detection | None:
         measured = vector.measure(
             activity,
             rules="+".join(sorted(hit.card.id for hit in hits if hit.card.raises)),
             own_pod=self.inventory.own_pod(activity.principal, activity.source_ip),
             siblings=self.inventory.siblings(activity.principal),
+            volume=volume,
         )
         use = self._credential_use(activity)
         self.bodies_seen += bool(activity.record.request_object)

@@ -33,6 +33,10 @@ PRIOR_LEVEL_NATS = 6.0
 PRIOR_SCALE_NATS = 2.0
 """Scale of the tail assumed before enough cases were seen (measured on recorded benign life: 1.2 to 2.6)."""
 
+MAX_STRETCH = 1.25
+"""The tail's scale grows at most by this factor per epoch, and its start by half a scale beside what more traffic explains:
+a time full of attacks cannot lift the threshold at once, and the budget's cap holds the line meanwhile."""
+
 SECONDS_PER_DAY = 86_400.0
 """Seconds."""
 
@@ -86,6 +90,8 @@ class Calibrator:
         self._born_s: float | None = None
         self._now_s = 0.0
         self._fit: Tail | None = None
+        self._trusted: Tail | None = None
+        """Fit at the end of the last epoch that had enough cases."""
 
     def advance(self, time_s: float) -> None:
         """Tell the calibrator the record time; begins a new epoch when the seen time has doubled."""
@@ -95,6 +101,8 @@ class Calibrator:
         self._now_s = max(self._now_s, time_s)
         current = self._epochs[-1]
         if self._now_s - current.start_s >= min(max(current.start_s - self._born_s, MIN_EPOCH_S), MAX_EPOCH_S):
+            if self.cases * TAIL_SHARE >= TAIL:
+                self._trusted = self.tail()
             self._epochs = [current, Epoch(self._now_s)]
             self._fit = None
 
@@ -133,14 +141,27 @@ class Calibrator:
             return Tail(PRIOR_LEVEL_NATS, PRIOR_SCALE_NATS, max(self.cases, 1) / self.days)
         level = top[size - 1]
         scale = statistics.median(nats - level for nats in top[:size]) / math.log(2.0)
-        return Tail(level, max(scale, PRIOR_SCALE_NATS / 4), size / self.days)
+        fitted = Tail(level, max(scale, PRIOR_SCALE_NATS / 4), size / self.days)
+        return fitted if self._trusted is None else _stretched(self._trusted, fitted)
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self._born_s, self._now_s, [msgspec.to_builtins(epoch) for epoch in self._epochs]]
+        epochs = [msgspec.to_builtins(epoch) for epoch in self._epochs]
+        return [self._born_s, self._now_s, epochs, msgspec.to_builtins(self._trusted)]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
-        self._born_s, self._now_s, epochs = data  # type: ignore[assignment]
+        self._born_s, self._now_s, epochs, trusted = data  # type: ignore[assignment]
+        self._trusted = msgspec.convert(trusted, Tail | None)
         self._epochs = [msgspec.convert(epoch, Epoch) for epoch in epochs]  # type: ignore[attr-defined]
         self._fit = None
+
+
+def _stretched(trusted: Tail, fitted: Tail) -> Tail:
+    """Bound a fit by the one that was trusted before."""
+    growth = math.log(max(fitted.rate_at_level / trusted.rate_at_level, 1.0))
+    return Tail(
+        min(fitted.level, trusted.level + trusted.scale * (growth + 0.5)),
+        min(fitted.scale, trusted.scale * MAX_STRETCH),
+        fitted.rate_at_level,
+    )

@@ -123,15 +123,13 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
     found += [bodies.cron_job(name, namespace, hour) for namespace, name, hour, _ in teams.CRON_JOBS]
     for namespace in teams.NAMESPACES:
         names = {"dnsNames": [f"{namespace}.halden.example"], "secretName": f"{namespace}-tls"}
-        found.append(bodies.custom("cert-manager.io", "v1", "Certificate", f"{namespace}-tls", namespace, {**names}))
+        found.append(bodies.custom("cert-manager.io/v1", "Certificate", f"{namespace}-tls", namespace, {**names}))
         found.append(
-            bodies.custom(
-                "secrets.hashicorp.com", "v1beta1", "VaultAuth", "default", namespace, {"method": "kubernetes"}
-            )
+            bodies.custom("secrets.hashicorp.com/v1beta1", "VaultAuth", "default", namespace, {"method": "kubernetes"})
         )
         found.append(
             bodies.custom(
-                "monitoring.coreos.com", "v1", "ServiceMonitor", namespace, namespace, {"endpoints": [{"port": "http"}]}
+                "monitoring.coreos.com/v1", "ServiceMonitor", namespace, namespace, {"endpoints": [{"port": "http"}]}
             )
         )
     for namespace in (*GITOPS_NAMESPACES, *commons.NAMESPACES):
@@ -140,7 +138,7 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
             "destination": {"namespace": namespace},
             "source": {"path": f"clusters/main/{namespace}"},
         }
-        found.append(bodies.custom("argoproj.io", "v1alpha1", "Application", namespace, "argocd", spec))
+        found.append(bodies.custom("argoproj.io/v1alpha1", "Application", namespace, "argocd", spec))
     for workload in teams.WORKLOADS:
         for name in workload.secrets:
             spec = {
@@ -148,7 +146,7 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
                 "refreshInterval": "1h",
                 "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
             }
-            found.append(bodies.custom("external-secrets.io", "v1", "ExternalSecret", name, workload.namespace, spec))
+            found.append(bodies.custom("external-secrets.io/v1", "ExternalSecret", name, workload.namespace, spec))
     for namespace, name in (
         ("storefront", "web"),
         ("basket", "basket-api"),
@@ -158,9 +156,9 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
         found.append(bodies.ingress(name, namespace))
     for namespace, name in SCALED:
         found.append(
-            bodies.custom("keda.sh", "v1alpha1", "ScaledObject", name, namespace, {"scaleTargetRef": {"name": name}})
+            bodies.custom("keda.sh/v1alpha1", "ScaledObject", name, namespace, {"scaleTargetRef": {"name": name}})
         )
-    found.append(bodies.custom("velero.io", "v1", "BackupStorageLocation", "default", "velero", {"provider": "aws"}))
+    found.append(bodies.custom("velero.io/v1", "BackupStorageLocation", "default", "velero", {"provider": "aws"}))
     return found
 
 

@@ -58,11 +58,10 @@ def _app(
     agent: str,
     *habits: str,
     replicas: int = 1,
-    grants: tuple[model.Grant, ...] = (),
     part: base.Part | None = base.Part.APP,
 ) -> model.Workload:
     """Write down a service whose rights follow from its habits."""
-    wanted = list(grants)
+    wanted: list[model.Grant] = []
     if {"config", "flags"} & set(habits):
         wanted.append(_own_config(name))
     if "secret" in habits:
@@ -122,7 +121,7 @@ WORKLOADS = (
 )
 """Every service of the product teams; `proving` is where releases are tried first."""
 
-NAMESPACES = tuple(dict.fromkeys(workload.namespace for workload in WORKLOADS)) + ("sandbox",)
+NAMESPACES = (*dict.fromkeys(workload.namespace for workload in WORKLOADS), "sandbox")
 """The teams' namespaces; in `sandbox` people try things."""
 
 CRON_JOBS = (

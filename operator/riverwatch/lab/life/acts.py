@@ -205,7 +205,7 @@ def _target(resource: str, namespace: str, name: str, sub: str, query: Mapping[s
     return text
 
 
-def get(
+def get(  # noqa: PLR0913 - the parts of a path, as kubectl names them
     resource: str,
     namespace: str = "",
     name: str = "",
@@ -242,7 +242,7 @@ def watch(
     return Call("GET", _target(resource, namespace, "", "", options), after_s=after_s, watch_s=float(lasts_s))
 
 
-def create(
+def create(  # noqa: PLR0913 - the parts of a path, as kubectl names them
     resource: str,
     namespace: str,
     body: object,
@@ -259,7 +259,7 @@ def create(
     return Call("POST", target, body, after_s=after_s, reads=reads, settles=settles)
 
 
-def patch(
+def patch(  # noqa: PLR0913 - the parts of a path, as kubectl names them
     resource: str,
     namespace: str,
     name: str,
@@ -276,7 +276,7 @@ def patch(
     return Call("PATCH", target, body, content_type=content_type, after_s=after_s, settles=settles)
 
 
-def replace(
+def replace(  # noqa: PLR0913 - the parts of a path, as kubectl names them
     resource: str,
     namespace: str,
     name: str,
@@ -290,7 +290,7 @@ def replace(
     return Call("PUT", path(resource, namespace, name, sub), body, after_s=after_s, settles=settles)
 
 
-def delete(
+def delete(  # noqa: PLR0913 - the parts of a path, as kubectl names them
     resource: str,
     namespace: str,
     name: str,

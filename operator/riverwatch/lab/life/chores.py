@@ -53,7 +53,7 @@ def back_up(workload: model.Workload, name: str) -> acts.Writer:
 
     def write(rng: random.Random) -> acts.Script:
         body = bodies.custom(
-            "velero.io", "v1", "Backup", name, workload.namespace, {"ttl": "720h0m0s", "includedNamespaces": ["*"]}
+            "velero.io/v1", "Backup", name, workload.namespace, {"ttl": "720h0m0s", "includedNamespaces": ["*"]}
         )
         yield acts.create("backups", workload.namespace, body)
         yield acts.listing("namespaces")

@@ -105,9 +105,8 @@ def rotation(given: odd.Given) -> list[acts.Act]:
     sync, certificates = (model.username(name, name) for name in ("external-secrets", "cert-manager"))
     rng = given.rng
     found = []
-    for number, (workload, name) in enumerate(
-        (workload, name) for workload in teams.WORKLOADS for name in workload.secrets
-    ):
+    passwords = [(one, name) for one in teams.WORKLOADS for name in one.secrets]
+    for number, (workload, name) in enumerate(passwords):
         body = bodies.credentials(rng, name, workload.namespace)
         done = (
             acts.get("secrets", workload.namespace, name),

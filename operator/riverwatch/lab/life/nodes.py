@@ -13,10 +13,10 @@ from riverwatch.lab import world
 from riverwatch.lab.company import bodies, model
 from riverwatch.lab.life import acts, rhythm, view
 
-TOKEN_S = 10800.0
+TOKEN_S = 14400.0
 """Age at which a pod's token is renewed, in seconds; kubelets do it after 48 minutes, this keeps recordings small."""
 
-HEARTBEAT_S = 1800.0
+HEARTBEAT_S = 2700.0
 """Seconds between status reports; kubelets send one every 5 minutes, and whenever something changes."""
 
 LEASE_S = 2700.0

@@ -38,6 +38,12 @@ ENDING_S = (0.5, 6.0)
 JOB_S = 45.0
 """How long a job's pod runs when its `lab.seconds` argument does not say, in seconds."""
 
+BINDING_SEEN_S = 0.03
+"""Real seconds after which the API server's own watch has seen that a pod was placed."""
+
+UNSETTLED = frozenset({"new", "placed", "ending"})
+"""Stages of pods for which scheduler or kubelet have something to do."""
+
 QUIET_S = 0.04
 """Real seconds without news after which a settled cluster is believed to be settled."""
 
@@ -123,16 +129,14 @@ class Cluster:
 
     def settled(self) -> bool:
         """Say whether every controller, the scheduler and the kubelets have done what there was to do."""
-        return not self._unsettled and not any(
-            stage in {"new", "ending"} or stage == "placed" for stage in self._stage.values()
-        )
+        return not self._unsettled and UNSETTLED.isdisjoint(self._stage.values())
 
     def unsettled(self) -> list[str]:
         """Name what is not settled, for messages."""
         busy = [
             f"pod {self._pods[uid].namespace}/{self._pods[uid].name} is {stage}"
             for uid, stage in self._stage.items()
-            if stage != "running"
+            if stage in UNSETTLED
         ]
         return busy + [f"{name}: {why}" for name, why in self._unsettled.items()]
 
@@ -260,7 +264,11 @@ class Cluster:
     def _follow_pod(self, pod: view.Pod, *, node: str, phase: str, ending: bool) -> None:
         """Move a pod to the stage that its state calls for."""
         stage = self._stage[pod.uid]
-        if ending and not pod.ending:
+        if phase in {"Succeeded", "Failed"}:
+            # Nothing is left for a kubelet to do, whether or not the object is being deleted.
+            pod.running, pod.ending = False, ending
+            self._stage[pod.uid] = "ended"
+        elif ending and not pod.ending:
             pod.ending = True
             self._stage[pod.uid] = "ending"
             user = self.machines[node].username if node in self.machines else system.SCHEDULER
@@ -270,7 +278,11 @@ class Cluster:
             pod.address = self._address(pod, node)
             self._stage[pod.uid] = "placed"
             if node in self.machines:
-                self._react(self.machines[node].username, STARTING_S, nodes.start_pod(self, pod, self.machines[node]))
+                start = nodes.start_pod(self, pod, self.machines[node])
+                # The API server lets a node speak for a pod only once its own watch has seen the binding.
+                asyncio.get_running_loop().call_later(
+                    BINDING_SEEN_S, self._react, self.machines[node].username, STARTING_S, start
+                )
         elif phase == "Running" and stage == "placed":
             pod.running = True
             self._stage[pod.uid] = "running"
@@ -282,9 +294,6 @@ class Cluster:
                     nodes.finish_pod(self, pod, self.machines[pod.node]),
                     urgent=False,
                 )
-        elif phase in {"Succeeded", "Failed"}:
-            pod.running = False
-            self._stage[pod.uid] = "running"
 
     def _place(self, pod: view.Pod) -> None:
         """Have the scheduler choose a node: the one its affinity names, else the emptiest."""

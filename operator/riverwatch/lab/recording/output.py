@@ -14,7 +14,7 @@ from typing import Any
 import zstandard
 
 from riverwatch.lab import world
-from riverwatch.lab.life import odd, rhythm
+from riverwatch.lab.life import odd
 from riverwatch.lab.recording import player, rewrite
 
 AUDIT = "audit.jsonl"
@@ -68,14 +68,7 @@ def happenings(
 
 
 def write(
-    folder: pathlib.Path,
-    lines: Sequence[rewrite.Line],
-    episodes: Sequence[world.Episode],
-    *,
-    meta: dict[str, Any],
-    span: rhythm.Span,
-    order_seed: int,
-    compress: bool,
+    folder: pathlib.Path, lines: Sequence[rewrite.Line], labels: world.Labels, *, meta: dict[str, Any], compress: bool
 ) -> dict[str, Any]:
     """Write all but the objects, and return the facts with the counts added.
 
@@ -85,14 +78,10 @@ def write(
         The recording.
     lines
         Records in order.
-    episodes
+    labels
         What is labelled.
     meta
         Facts so far.
-    span
-        The recording's interval.
-    order_seed
-        Its seed.
     compress
         Whether the audit log is compressed.
     """
@@ -103,11 +92,7 @@ def write(
         (folder / f"{AUDIT}.zst").write_bytes(zstandard.ZstdCompressor(level=LEVEL).compress(content))
     else:
         (folder / AUDIT).write_bytes(content)
-    ordered = sorted(episodes, key=lambda episode: episode.start)
-    labels = world.Labels(
-        world.LABELS_VERSION, order_seed, world.rfc3339(span.start_s), world.rfc3339(span.end_s), ordered
-    )
-    of = {audit_id: episode for episode in ordered for audit_id in episode.audit_ids}
+    of = {audit_id: episode for episode in labels.episodes for audit_id in episode.audit_ids}
     first: dict[str, world.LabelledRecord] = {}
     for line in lines:
         if (episode := of.get(line.audit_id)) and line.audit_id not in first:

@@ -143,15 +143,14 @@ class _Recording:
         episodes += output.happenings(happened, self._player.anchors[founded:], recorded)
         inventory.write(folder, objects, times=lambda item: rewriter.object_times(item, now_s=self._span.start_s))
         meta = self._meta(plots, omitted, rewriter, played_s)
-        return output.write(
-            folder,
-            lines,
-            episodes,
-            meta=meta,
-            span=self._span,
-            order_seed=self._order.seed,
-            compress=self._order.compress,
+        labels = world.Labels(
+            world.LABELS_VERSION,
+            self._order.seed,
+            world.rfc3339(self._span.start_s),
+            world.rfc3339(self._span.end_s),
+            sorted(episodes, key=lambda episode: episode.start),
         )
+        return output.write(folder, lines, labels, meta=meta, compress=self._order.compress)
 
     async def _found(self, channel: wire.Wire, port: int) -> None:
         """Create the company and wait until its pods run."""

@@ -71,18 +71,14 @@ class Company:
 
     def identities(self, part: base.Part) -> Sequence[base.Identity]:
         """Everybody who plays a part and can act now, in a fixed order."""
-        found: list[tuple[str, str, tuple[str, ...]]] = []
-        for workload in (*commons.WORKLOADS, *teams.WORKLOADS):
-            if workload.part is part:
-                found.append((workload.username, workload.namespace, (workload.namespace,)))
-        for pipeline in people.PIPELINES:
-            if pipeline.part is part:
-                found.append((pipeline.username, pipeline.namespaces[0], pipeline.namespaces))
-        everywhere = teams.NAMESPACES
-        for person in people.PEOPLE:
-            if person.part is part:
-                spaces = person.namespaces or everywhere
-                found.append((person.username, spaces[0], spaces))
+        found: list[tuple[str, str, tuple[str, ...]]] = [
+            (workload.username, workload.namespace, (workload.namespace,))
+            for workload in (*commons.WORKLOADS, *teams.WORKLOADS)
+            if workload.part is part
+        ]
+        found += [(one.username, one.namespaces[0], one.namespaces) for one in people.PIPELINES if one.part is part]
+        staff = [(one.username, one.namespaces or teams.NAMESPACES) for one in people.PEOPLE if one.part is part]
+        found += [(username, spaces[0], spaces) for username, spaces in staff]
         if part is base.Part.NODE:
             found += [(machine.username, "", ()) for machine in list(self._cluster.machines.values())]
         return [identity for entry in found if (identity := self._identity(part, *entry)) is not None]
