@@ -39,6 +39,7 @@ lint: setup ## Check style, layers and types
 
 verify: setup ## Fail when a generated file differs from what it is generated from
 	$(BIN)/python -m riverwatch.api.render --check
+	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
 
 test-fast: setup ## Run every test that needs no control plane and no browser (under 60 s)
@@ -55,6 +56,7 @@ demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write
 
 docs: setup ## Write the generated pages of the reference
 	$(BIN)/python -m riverwatch.api.render
+	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.lab.attacks.reference
 
 kind-up: ## Start a kind cluster whose audit records go to riverwatch (needs Docker and kind)

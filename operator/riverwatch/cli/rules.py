@@ -6,11 +6,14 @@ Works on the built-in catalogue and on files or folders of one's own; needs no c
 from __future__ import annotations
 
 import enum
+import importlib
 import pathlib
+import re
 from typing import Annotated
 
 import msgspec
 import typer
+import yaml
 
 from riverwatch import errors
 from riverwatch.activity import derived
@@ -24,6 +27,9 @@ RULES_PAGE = "rules.md"
 
 FIELDS_PAGE = "derived-fields.md"
 """Name of the page of derived fields."""
+
+
+_OBJECT = re.compile(r"(?m)^kind: *DetectionRule\b")
 
 
 class Output(enum.StrEnum):
@@ -66,6 +72,8 @@ def run_cases(
 ) -> None:
     """Compile rules and run the cases beside them."""
     texts = [text for path in paths for text in _texts_in(path)] if paths else _built_in_texts()
+    if not texts:
+        raise errors.BadInputError("no rule files found", where=", ".join(map(str, paths or ())))
     failed = ran = 0
     for origin, text, case_text in texts:
         try:
@@ -79,7 +87,7 @@ def run_cases(
         for failure in failures:
             typer.echo(f"{origin}: case {failure.case!r}: {failure.reason}", err=True)
     typer.echo(f"{len(texts)} rules, {ran} cases, {failed} failed")
-    if failed or not texts:
+    if failed:
         raise typer.Exit(1)
 
 
@@ -145,11 +153,27 @@ def _texts_in(path: pathlib.Path) -> list[tuple[str, str, str | None]]:
 
 
 def _run(origin: str, text: str, case_text: str | None) -> tuple[int, list[cases.Failure]]:
+    if _OBJECT.search(text):
+        return _run_objects(origin, text)
     compiled = sigma.compile_text(text, origin=origin, default_id=pathlib.PurePath(origin).stem)
     if case_text is None:
         return 0, []
     found = cases.parse(case_text, origin=origin.removesuffix(loading.RULE_ENDING) + loading.CASES_ENDING)
     return len(found), cases.run(compiled, found, rule_id=compiled[-1].card.id)
+
+
+def _run_objects(origin: str, text: str) -> tuple[int, list[cases.Failure]]:
+    """Examine DetectionRule objects by the code that does so in a cluster."""
+    examine = importlib.import_module("riverwatch.control.rules").examine
+    ran, failures = 0, []
+    for body in yaml.safe_load_all(text):
+        if isinstance(body, dict) and body.get("kind") == "DetectionRule":
+            found = examine(body)
+            ran += found.passed + found.failed
+            if not found.rules:
+                name = (body.get("metadata") or {}).get("name", "")
+                failures.append(cases.Failure(f"{origin} {name}".strip(), found.message))
+    return ran, failures
 
 
 def _explanation(card: base.RuleCard, text: str) -> str:

@@ -94,7 +94,7 @@ def from_data(cases: object, *, base: object, origin: str) -> tuple[Case, ...]:
 
 
 def run(rules: Iterable[rule.Rule], cases: Iterable[Case], *, rule_id: str) -> list[Failure]:
-    """Run every case on a fresh engine that holds only these rules.
+    """Run every case on a fresh engine that holds only these rules; a record without a time gets one.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def run(rules: Iterable[rule.Rule], cases: Iterable[Case], *, rule_id: str) -> l
                 hit
                 for fields in case.records
                 if fields.get("stage") != "RequestReceived"
-                for hit in judge.match(sample.activity_of(fields))
+                for hit in judge.match(sample.activity_of({"requestReceivedTimestamp": sample.DEFAULT_TIME, **fields}))
                 if hit.card.id == rule_id
             ]
         except (errors.MalformedRecordError, msgspec.ValidationError, msgspec.DecodeError, TypeError) as error:

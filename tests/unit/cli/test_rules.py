@@ -76,6 +76,36 @@ def test_a_broken_rule_among_good_ones_is_named_and_the_others_run(tmp_path: pat
     assert result.stdout == "2 rules, 2 cases, 1 failed\n"
 
 
+OBJECT = """apiVersion: riverwatch.dev/v1alpha1
+kind: DetectionRule
+metadata: {name: pods-deleted}
+spec:
+  sigma: |
+    title: Pods deleted
+    logsource: {product: kubernetes, service: audit}
+    detection: {s: {verb: delete, objectRef.resource: pods}, condition: s}
+  cases:
+    - name: a pod
+      fires: true
+      record: {verb: delete, user: {username: ana}, objectRef: {resource: pods}}
+"""
+
+
+def test_a_detection_rule_object_is_examined_as_in_a_cluster(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "object.yaml").write_text(OBJECT)
+    result = call("test", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "1 rules, 1 cases, 0 failed\n")
+    (tmp_path / "object.yaml").write_text(OBJECT.replace("fires: true", "fires: false"))
+    result = call("test", str(tmp_path))
+    assert result.exit_code == 1
+    assert "fired: ana deleted pods" in result.stderr
+
+
+def test_an_empty_folder_is_an_error(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.BadInputError, match="no rule files"):
+        call("test", str(tmp_path))
+
+
 def test_a_missing_path_is_an_error() -> None:
     with pytest.raises(errors.BadInputError, match="no such file"):
         call("test", "/nowhere/at/all")
