@@ -3,6 +3,8 @@ place."""
 
 from __future__ import annotations
 
+import pathlib
+import re
 from typing import Any
 
 import pytest
@@ -237,3 +239,12 @@ def test_correlations_that_a_stream_cannot_answer_are_refused(
     )
     with pytest.raises(errors.BadRuleError, match=message):
         sigma.compile_text(text, origin="rule.yml")
+
+
+def test_the_examples_of_the_guide_compile() -> None:
+    guide = pathlib.Path(__file__).parents[3] / "docs" / "how-to" / "write-a-rule.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert [[one.key for one in sigma.compile_text(block, origin="guide")] for block in blocks] == [
+        ["exec-by-a-deploy-account"],
+        ["read", "many-secrets-read"],
+    ]
