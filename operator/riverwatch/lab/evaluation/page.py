@@ -15,6 +15,14 @@ from riverwatch.lab.evaluation import curves, matching, plots, pooling, report, 
 AROUND_S = 12 * 3600.0
 """Time shown before and after an attack, seconds."""
 
+DAY_KEY = '<span class="yes">Of an attack</span>, <span class="no">false</span>.'
+"""What the colours of bars mean."""
+
+MARK_KEY = (
+    '<span class="yes">Of this attack</span>, <span class="other">of another</span>, <span class="no">false</span>.'
+)
+"""What the colours of marks mean."""
+
 STYLE = """
 :root{--ink:#1c2430;--soft:#5b6675;--line:#d8dee6;--paper:#fff;--good:#1d7f52;--bad:#c2410c;--rules:#7c5cbf;
 --models:#b7791f;--both:#1f6feb;--shade:#1f6feb22}
@@ -25,7 +33,7 @@ padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}p.note{color:var(--soft)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.25rem .8rem .25rem 0;text-align:left;
 border-bottom:1px solid var(--line);vertical-align:top}td.n,th.n{text-align:right}
-.yes{color:var(--good)}.no{color:var(--bad)}
+.yes{color:var(--good)}.no{color:var(--bad)}.other{color:var(--both)}
 .row{display:flex;flex-wrap:wrap;gap:1.5rem}.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(260px,1fr));
 gap:1rem}.card{border:1px solid var(--line);border-radius:6px;padding:.5rem .7rem}.card h3{font-size:.9rem;margin:0}
 .card p{margin:.1rem 0;font-size:.8rem;color:var(--soft)}.scroll{overflow-x:auto}
@@ -34,7 +42,7 @@ svg .end{text-anchor:end}svg .middle{text-anchor:middle}.grid{stroke:var(--line)
 .line{fill:none;stroke-width:2}.shade{fill:var(--shade)}
 .line.rules{stroke:var(--rules)}.line.models{stroke:var(--models)}.line.both{stroke:var(--both)}
 .dot.rules,.key.rules{fill:var(--rules)}.dot.models,.key.models{fill:var(--models)}.dot.both,.key.both{fill:var(--both)}
-.bar.true,.dot.true{fill:var(--good)}.bar.false,.dot.false{fill:var(--bad)}
+.bar.true,.dot.true{fill:var(--good)}.bar.false,.dot.false{fill:var(--bad)}.dot.other{fill:var(--both)}
 """
 """Style of the page, light and dark."""
 
@@ -58,6 +66,7 @@ def render(material: report.Material) -> str:
         _precision_recall(material),
         _per_day(material, main),
         "</div>",
+        f'<p class="note">Alerts a day ({_safe(main)}). {DAY_KEY}</p>',
         f"<h2>Obvious and subtle ({_safe(main)})</h2>",
         _table(table.groups(told.modes[main].visibilities)),
         f"<h2>By use case ({_safe(main)})</h2>",
@@ -65,7 +74,7 @@ def render(material: report.Material) -> str:
         f"<h2>False alerts by happening ({_safe(main)})</h2>",
         _table(table.happenings(told.modes[main])),
         f"<h2>Every attack ({_safe(main)})</h2>",
-        '<p class="note">Score of alerts about the attack\'s identities; shaded: while it lasted.</p>',
+        f'<p class="note">Score of alerts about its identities over time; shaded: while it lasted. {MARK_KEY}</p>',
         _attacks(material, main),
         "<h2>What the words mean</h2>",
         _table(table.definitions()),
@@ -114,20 +123,21 @@ def _attacks(material: report.Material, mode: str) -> str:
     """Draw a card for each attack."""
     judged = material.judged[mode]
     cards = []
-    for attack in matching.match(judged.labels, judged.found).attacks:
+    matched = matching.match(judged.labels, judged.found)
+    right = frozenset(alert.key for alert in matched.true_alerts)
+    for attack in matched.attacks:
         state = '<span class="no">not seen</span>'
         if attack.detected:
             state = f'<span class="yes">seen after {table.duration(attack.delay_s)}</span>'
         episode = attack.episode
-        cards.append(
-            f'<div class="card"><h3>{_safe(episode.name)}</h3>'
-            f"<p>{_safe(episode.visibility)} · {_safe(episode.use_case)} · {state}</p>{_timeline(attack, judged)}</div>"
-        )
+        facts = f"{_safe(episode.visibility)} · {_safe(episode.use_case)} · {state}"
+        drawn = _timeline(attack, judged, right)
+        cards.append(f'<div class="card"><h3>{_safe(episode.name)}</h3><p>{facts}</p>{drawn}</div>')
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
-def _timeline(attack: matching.MatchedAttack, judged: pooling.Judged) -> str:
-    """Draw the scores of an attack's identities around it."""
+def _timeline(attack: matching.MatchedAttack, judged: pooling.Judged, right: frozenset[str]) -> str:
+    """Draw the scores of an attack's identities around it; `right` names the alerts of any attack."""
     begin_s, end_s = attack.start_s - AROUND_S, attack.end_s + AROUND_S
     length_s = end_s - begin_s
     names = {*attack.episode.identities, *attack.episode.impersonated}
@@ -136,7 +146,7 @@ def _timeline(attack: matching.MatchedAttack, judged: pooling.Judged) -> str:
         plots.Mark(
             at=(alert.observed_s - begin_s) / length_s,
             score=alert.score,
-            style="true" if alert.key in own else "false",
+            style="true" if alert.key in own else "other" if alert.key in right else "false",
             label=f"{alert.title} ({alert.score:.0f}, {alert.severity})",
         )
         for alert in judged.found
