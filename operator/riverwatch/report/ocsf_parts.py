@@ -70,7 +70,6 @@ def finding_info(detection: finding.Detection, operator_namespace: str) -> dict[
     rules = words.rule_ids(detection)
     first = rules[0] if rules else next(iter(detection.detectors), "riverwatch")
     others = [name for name in dict.fromkeys([*rules, *detection.detectors]) if name != first]
-    known = set(rules)
     info: dict[str, Any] = {
         "uid": detection.uid,
         "uid_alt": words.plain(f"{detection.namespace or operator_namespace}/{detection.name}", MAX_NAME),
@@ -83,11 +82,11 @@ def finding_info(detection: finding.Detection, operator_namespace: str) -> dict[
         "first_seen_time": millis(detection.first_seen_s),
         "last_seen_time": millis(detection.last_seen_s),
         "related_events_count": detection.evidence_count,
-        "analytic": _analytic(first, detection, by_rule=first in known),
+        "analytic": _analytic(first, detection),
         "attacks": [attack(technique) for technique in detection.techniques],
     }
     if others:
-        info["related_analytics"] = [_analytic(name, detection, by_rule=_is_rule(name, detection)) for name in others]
+        info["related_analytics"] = [_analytic(name, detection) for name in others]
     return info
 
 
@@ -224,18 +223,15 @@ def _observable(name: str, kind: tuple[int, str], value: str) -> dict[str, Any]:
     return {"name": name, "type_id": kind[0], "type": kind[1], "value": value}
 
 
-def _is_rule(name: str, detection: finding.Detection) -> bool:
-    return name in words.rule_ids(detection) or name not in detection.model_version
-
-
-def _analytic(name: str, detection: finding.Detection, *, by_rule: bool) -> dict[str, Any]:
-    type_id, caption = ANALYTIC_RULE if by_rule else ANALYTIC_LEARNING
+def _analytic(name: str, detection: finding.Detection) -> dict[str, Any]:
+    by_model = words.is_model(name, detection)
+    type_id, caption = ANALYTIC_LEARNING if by_model else ANALYTIC_RULE
     told: dict[str, Any] = {
         "uid": words.plain(name, MAX_NAME),
         "name": words.plain(name, MAX_NAME),
         "type_id": type_id,
         "type": caption,
     }
-    if not by_rule:
+    if by_model:
         told["version"] = words.plain(detection.model_version, MAX_NAME)
     return told

@@ -247,7 +247,13 @@ def is_rule(reason: finding.Reason) -> bool:
 
 
 def rule_ids(detection: finding.Detection) -> list[str]:
-    """Return the ids of the rules that gave reasons, the one that the title is about first; empty for an anomaly."""
+    """Return the ids of the rules that spoke, the one that the title is about first; empty for a pure anomaly."""
     spoke = [reason for reason in detection.explanation if is_rule(reason)]
     spoke.sort(key=lambda reason: not detection.title.startswith(f"{reason.text.partition(': ')[0]} by "))
-    return [reason.feature.removeprefix(RULE_PREFIX) for reason in spoke]
+    told = [reason.feature.removeprefix(RULE_PREFIX) for reason in spoke]
+    return list(dict.fromkeys([*told, *(name for name in detection.detectors if not is_model(name, detection))]))
+
+
+def is_model(name: str, detection: finding.Detection) -> bool:
+    """Tell whether a detector is a model: the version of the models is made of their names."""
+    return any(part.startswith(f"{name}-") for part in detection.model_version.split("+"))

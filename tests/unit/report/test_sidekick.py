@@ -55,8 +55,13 @@ def test_translates_severity(plain, severity, priority):
 
 def test_names_a_rule_by_its_id_and_an_anomaly_by_its_use_case(plain):
     assert sidekick.rule_name(plain) == "secret-by-script"
-    anomaly = msgspec.structs.replace(plain, explanation=plain.explanation[1:])
+    anomaly = msgspec.structs.replace(plain, explanation=plain.explanation[1:], detectors=["novelty"])
     assert sidekick.rule_name(anomaly) == "anomaly-SecretAccess"
+
+
+def test_names_a_rule_that_gave_no_reason_of_its_own(plain):
+    quiet = msgspec.structs.replace(plain, explanation=plain.explanation[1:])
+    assert sidekick.rule_name(quiet) == "secret-by-script"
 
 
 def test_tells_who_and_what_in_falcos_words(plain):
