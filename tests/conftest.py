@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from riverwatch import vocabulary
+from riverwatch.detections import finding
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import connection as connections
 
@@ -52,7 +54,7 @@ class MemoryApi:
         reason: str = "",
         message: str = "",
         *,
-        when: Callable[[str, str], bool] = lambda method, path: True,
+        when: Callable[[str, str], bool] = lambda *_: True,
         times: int = 1,
         headers: dict[str, str] | None = None,
     ) -> None:
@@ -213,3 +215,43 @@ def api_client(served_api: ServedApi) -> Iterator[kube_client.Client]:
     client = kube_client.Client(served_api.connection, timeout_s=5.0)
     yield client
     client.close()
+
+
+def make_detection(**changes: Any) -> finding.Detection:
+    """A detection; name what should differ."""
+    fields: dict[str, Any] = {
+        "uid": "0123456789abcdef",
+        "namespace": "web",
+        "title": "web/front read 212 secrets",
+        "use_case": vocabulary.UseCase.SECRET_ACCESS,
+        "severity": vocabulary.Severity.HIGH,
+        "score": 97.5,
+        "confidence": 0.9,
+        "kind": vocabulary.DetectionKind.ANOMALY,
+        "detectors": ["novelty"],
+        "actor": finding.Actor("ServiceAccount", "front", "web"),
+        "impersonated_by": "",
+        "source_ips": ["203.0.113.7"],
+        "user_agents": ["curl/8.5.0"],
+        "targets": [finding.Target("", "secrets", namespace="web")],
+        "techniques": [vocabulary.Technique("T1552.007", "Container API", "Credential Access")],
+        "first_seen_s": 1_768_464_000.0,
+        "last_seen_s": 1_768_464_060.0,
+        "observed_at_s": 1_768_464_000.0,
+        "evidence": [finding.Evidence("a-1", 1_768_464_000.0, "web/front listed secrets")],
+        "evidence_count": 212,
+        "explanation": [
+            finding.Reason("volume", "212", "3", vocabulary.Frequency.UNSEEN, 0.8, "read 212 secrets, usually 3")
+        ],
+        "counterfactual": "3 secrets would have been ordinary",
+        "recommendations": ["Ask the owners of web/front"],
+        "model_version": "test-1",
+        "policy_refs": [],
+        "revision": 1,
+    }
+    return finding.Detection(**fields | changes)
+
+
+@pytest.fixture
+def detection() -> Callable[..., finding.Detection]:
+    return make_detection

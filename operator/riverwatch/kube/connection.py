@@ -12,7 +12,7 @@ import dataclasses
 import os
 import pathlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -36,6 +36,8 @@ class Connection:
     token: str | None = dataclasses.field(default=None, repr=False)
     token_file: pathlib.Path | None = None
     """File with a token that changes, read again by `current_token`."""
+    token_source: Callable[[], str | None] | None = dataclasses.field(default=None, repr=False)
+    """Gives a token that a plug-in renews."""
     namespace: str = ""
     """Namespace of the pod or of the kubeconfig's context."""
     tls_server_name: str | None = None
@@ -48,6 +50,8 @@ class Connection:
         ApiTemporaryError
             When the token file cannot be read; the kubelet may just be replacing it.
         """
+        if self.token_source is not None:
+            return self.token_source()
         if self.token_file is None:
             return self.token
         try:
@@ -176,12 +180,20 @@ def _from_official_client(path: pathlib.Path | None) -> Connection:
         )
     except kubernetes.config.ConfigException as error:
         raise errors.BadInputError(f"kubeconfig is not usable: {error}", where=str(path or "KUBECONFIG")) from error
-    header = configuration.get_api_key_with_prefix("authorization") or ""
+
+    def token() -> str | None:
+        # Version 36 of the client renamed the key; asking for it renews a token that has expired.
+        for key in ("BearerToken", "authorization"):
+            header = configuration.get_api_key_with_prefix(key)
+            if header:
+                return str(header).removeprefix("Bearer ")
+        return None
+
     return Connection(
         server=str(configuration.host).rstrip("/"),
         ca_file=configuration.ssl_ca_cert,
         insecure=not configuration.verify_ssl,
         certificate_file=configuration.cert_file,
         key_file=configuration.key_file,
-        token=header.removeprefix("Bearer ") or None,
+        token_source=token,
     )
