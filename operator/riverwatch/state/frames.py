@@ -109,7 +109,8 @@ def read(
     start
         Bytes. Where a frame begins; less than `START` means the first one.
     limit
-        Bytes. Where the last frame ends; None for the end of the file.
+        Bytes. Where the last frame ends when this process wrote the segment, whose payloads are then not checked again;
+        None for a segment of an earlier process, which ends with the file.
     damage
         Takes what could not be read.
 
@@ -132,20 +133,20 @@ def read(
         elif os.pread(handle, START, 0) != segment_head(number):
             damage.segment, damage.lost_bytes = "its first bytes are not those of this segment", end - START
         else:
-            yield from _frames(handle, max(start, START), end, damage)
+            yield from _frames(handle, max(start, START), end, damage, check=limit is None)
     finally:
         os.close(handle)
 
 
-def _frames(handle: int, offset: int, end: int, damage: Damage) -> Iterator[tuple[int, bytes]]:
+def _frames(handle: int, offset: int, end: int, damage: Damage, *, check: bool) -> Iterator[tuple[int, bytes]]:
     while offset < end:
         head = os.pread(handle, _FRAME.size, offset)
         after = offset + _FRAME.size
         if after > end or len(head) < _FRAME.size:
             damage.torn = 1
             return
-        length, crc, check = _FRAME.unpack(head)
-        if zlib.crc32(head[: _FRAME_CHECKED.size]) != check:
+        length, crc, head_crc = _FRAME.unpack(head)
+        if zlib.crc32(head[: _FRAME_CHECKED.size]) != head_crc:
             if any(os.pread(handle, end - offset, offset)):
                 damage.segment = f"the head of the frame at byte {offset} is damaged"
                 damage.lost_bytes += end - offset
@@ -157,7 +158,7 @@ def _frames(handle: int, offset: int, end: int, damage: Damage) -> Iterator[tupl
             return
         payload = os.pread(handle, length, after)
         offset = after + length
-        if zlib.crc32(payload) == crc:
+        if len(payload) == length and (not check or zlib.crc32(payload) == crc):
             yield offset, payload
         else:
             damage.frames += 1

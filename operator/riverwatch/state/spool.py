@@ -14,8 +14,6 @@ share the next flush.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import enum
 import fcntl
 import logging
 import os
@@ -25,7 +23,7 @@ import threading
 from collections.abc import Iterator
 
 from riverwatch import errors
-from riverwatch.state import frames
+from riverwatch.state import frames, spool_words
 
 _log = logging.getLogger(__name__)
 
@@ -40,36 +38,8 @@ DISK_SHARE = 0.75
 it, or nothing could ever be trimmed."""
 
 Position = frames.Position
-
-
-class Durability(enum.StrEnum):
-    """What a batch that was taken survives."""
-
-    PROCESS = "process"
-    """Any end of the process."""
-    MACHINE = "machine"
-    """A loss of power, too."""
-
-
-@dataclasses.dataclass
-class Counts:
-    """What the spool did and found so far; read by anyone."""
-
-    appended: int = 0
-    appended_bytes: int = 0
-    refused_full: int = 0
-    """Batches refused because the cap was reached."""
-    refused_disk: int = 0
-    """Batches refused because the disk was full or failed."""
-    flushes: int = 0
-    torn_tails: int = 0
-    """Segments that end in the middle of a batch: the process was ended while it wrote, and the batch was not taken."""
-    damaged_frames: int = 0
-    """Batches whose checksum does not hold; they are lost, the next one is read."""
-    damaged_segments: int = 0
-    """Segments of which a part, or all, cannot be read; the next one is read."""
-    lost_bytes: int = 0
-    """Bytes in damaged batches and parts of segments."""
+Durability = spool_words.Durability
+Counts = spool_words.Counts
 
 
 class Spool:
@@ -141,6 +111,12 @@ class Spool:
     def fill(self) -> float:
         """How full the spool is, 0..1."""
         return self.size_bytes / self.cap_bytes
+
+    def size_after(self, position: Position) -> int:
+        """Return the bytes on disk after a position."""
+        with self._changed:
+            after = sum(size for number, size in self._sizes.items() if number >= position.segment)
+            return max(0, after - position.offset) if position.segment in self._sizes else after
 
     @property
     def start(self) -> Position:

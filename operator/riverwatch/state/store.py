@@ -73,8 +73,8 @@ class Saved(msgspec.Struct, frozen=True):
     name: str
     stored_bytes: int
     resumes: tuple[snapshot.Resume, ...]
-    """Where the checkpoints that are kept go on, newest first; nothing before all of them is needed. Fewer than
-    `KEEP` when there are fewer, or one was not read."""
+    """Where the checkpoints that are kept go on, newest first; nothing before all of them is needed. Empty when that is
+    not known of every one."""
 
 
 class Store:
@@ -154,7 +154,8 @@ class Store:
         kept = [other for other in names if other not in self._rejected][:KEEP]
         self._remove([other for other in names if other < kept[-1]])
         self._resumes = {other: resume for other, resume in self._resumes.items() if other in kept}
-        return Saved(name, len(data), tuple(self._resumes[other] for other in kept if other in self._resumes))
+        known = tuple(self._resumes[other] for other in kept if other in self._resumes)
+        return Saved(name, len(data), known if len(known) == len(kept) else ())
 
     def _read(self, name: str) -> bytes:
         try:

@@ -102,6 +102,14 @@ def test_trimming_removes_only_whole_segments_before_the_position(one: spool.Spo
     assert one.size_bytes == sum(path.stat().st_size for path in files(one))
 
 
+def test_says_how_much_is_left_to_read(one: spool.Spool) -> None:
+    assert one.size_after(one.start) == 0
+    taken = [one.append(payload) for payload in numbered(6)]
+    assert one.size_after(taken[-1]) == 0
+    assert one.size_after(taken[-2]) == 72
+    assert one.size_after(taken[0]) == 72 + 2 * (2 * 72 + frames.START)
+
+
 def test_numbers_never_go_back_so_that_old_positions_keep_their_meaning(one: spool.Spool) -> None:
     taken = [one.append(payload) for payload in numbered(6)]
     one.trim(one.end)
@@ -209,8 +217,10 @@ def test_a_damaged_payload_costs_that_batch_alone(one: spool.Spool) -> None:
     for payload in numbered(6):
         one.append(payload)
     spoil(files(one)[1], frames.START + 12 + 5)
-    assert payloads(one) == [payload for number, payload in enumerate(numbered(6)) if number != 2]
-    assert (one.counts.damaged_frames, one.counts.damaged_segments, one.counts.lost_bytes) == (1, 0, 60)
+    second = again(one)
+    assert payloads(second) == [payload for number, payload in enumerate(numbered(6)) if number != 2]
+    assert (second.counts.damaged_frames, second.counts.damaged_segments, second.counts.lost_bytes) == (1, 0, 60)
+    second.close()
 
 
 def test_a_damaged_frame_head_costs_the_rest_of_its_segment(one: spool.Spool) -> None:
