@@ -238,7 +238,11 @@ def node(machine: model.Node, *, port: int) -> Body:
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": meta(machine.name, labels=labels),
-        "spec": {"providerID": f"aws:///{machine.zone}/i-{abs(hash_of(machine.name)):017x}"},
+        "spec": {
+            "providerID": f"aws:///{machine.zone}/i-{hash_of(machine.name):017x}",
+            "podCIDR": f"{machine.pod_network}.0/24",
+            "podCIDRs": [f"{machine.pod_network}.0/24"],
+        },
         "status": node_status(machine, port=port),
     }
 

@@ -11,7 +11,7 @@ import random
 from riverwatch.lab.company import bodies, commons, model, people, rights, system, teams
 from riverwatch.lab.life import acts
 
-GITOPS_NAMESPACES = ("storefront", "returns", "findit")
+GITOPS_NAMESPACES = ("storefront", "giveback", "findit")
 """Team namespaces that Argo CD deploys; pipelines deploy the others with Helm."""
 
 
@@ -147,12 +147,7 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
                 "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
             }
             found.append(bodies.custom("external-secrets.io/v1", "ExternalSecret", name, workload.namespace, spec))
-    for namespace, name in (
-        ("storefront", "web"),
-        ("basket", "basket-api"),
-        ("returns", "returns-portal"),
-        ("insights", "dashboards"),
-    ):
+    for namespace, name in INGRESSES:
         found.append(bodies.ingress(name, namespace))
     for namespace, name in SCALED:
         found.append(
@@ -161,6 +156,14 @@ def _owned(workloads: tuple[model.Workload, ...]) -> list[bodies.Body]:
     found.append(bodies.custom("velero.io/v1", "BackupStorageLocation", "default", "velero", {"provider": "aws"}))
     return found
 
+
+INGRESSES = (
+    ("storefront", "web"),
+    ("basket", "basket-api"),
+    ("giveback", "giveback-portal"),
+    ("dataworks", "dashboards"),
+)
+"""Services that the world can reach."""
 
 SCALED = (("storefront", "web"), ("basket", "basket-api"), ("findit", "query"), ("storefront", "edge-cache"))
 """Deployments that follow the traffic."""

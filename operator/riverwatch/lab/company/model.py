@@ -107,6 +107,13 @@ class Node(msgspec.Struct, frozen=True):
     address: str
     version: str
     zone: str
+    number: int
+    """Counts the machines; its pods' addresses come from the network of that number."""
+
+    @property
+    def pod_network(self) -> str:
+        """First three parts of its pods' addresses."""
+        return f"10.244.{self.number}"
 
     @property
     def username(self) -> str:

@@ -39,15 +39,15 @@ PEOPLE = (
         1.4,
     ),
     model.Person(
-        "solveig.berg", "team-shop", ("basket", "returns", "sandbox"), "10.60.4.57", WINDOWS, base.Part.DEVELOPER, 0.6
+        "solveig.berg", "team-shop", ("basket", "giveback", "sandbox"), "10.60.4.57", WINDOWS, base.Part.DEVELOPER, 0.6
     ),
     model.Person(
-        "mateusz.wrona", "team-money", ("ledger", "loyalty", "proving"), "10.60.5.12", LINUX, base.Part.DEVELOPER
+        "mateusz.wrona", "team-money", ("cashbook", "loyalty", "proving"), "10.60.5.12", LINUX, base.Part.DEVELOPER
     ),
     model.Person(
         "priya.raman",
         "team-money",
-        ("ledger", "loyalty", "tariffs", "sandbox"),
+        ("cashbook", "loyalty", "tariffs", "sandbox"),
         "10.60.5.40",
         MAC,
         base.Part.DEVELOPER,
@@ -56,9 +56,9 @@ PEOPLE = (
     model.Person(
         "yuki.tanabe", "team-search", ("findit", "proving", "sandbox"), "10.60.6.18", MAC, base.Part.DEVELOPER, 0.9
     ),
-    model.Person("camille.roy", "team-search", ("findit", "returns"), "10.60.6.29", K9S, base.Part.DEVELOPER, 0.5),
-    model.Person("dragana.ilic", "team-data", ("insights", "sandbox"), "10.60.7.14", LINUX, base.Part.DEVELOPER, 1.3),
-    model.Person("henrik.lund", "team-data", ("insights", "fulfilment"), "10.60.7.71", MAC, base.Part.DEVELOPER, 0.7),
+    model.Person("camille.roy", "team-search", ("findit", "giveback"), "10.60.6.29", K9S, base.Part.DEVELOPER, 0.5),
+    model.Person("dragana.ilic", "team-data", ("dataworks", "sandbox"), "10.60.7.14", LINUX, base.Part.DEVELOPER, 1.3),
+    model.Person("henrik.lund", "team-data", ("dataworks", "fulfilment"), "10.60.7.71", MAC, base.Part.DEVELOPER, 0.7),
     model.Person("oluwaseun.ade", "oncall", (), "10.60.9.10", MAC, base.Part.ONCALL, 0.8),
     model.Person("noor.haddad", "oncall", (), "10.60.9.14", LINUX, base.Part.ONCALL, 0.6),
     model.Person("bastien.morel", "platform", (), "10.60.9.30", MAC, base.Part.ADMIN, 0.7),
@@ -67,10 +67,10 @@ PEOPLE = (
 """Everybody; on-call and platform people work everywhere."""
 
 TEAM_NAMESPACES = {
-    "team-shop": ("storefront", "basket", "returns", "proving", "sandbox"),
-    "team-money": ("ledger", "loyalty", "tariffs", "proving", "sandbox"),
-    "team-search": ("findit", "returns", "proving", "sandbox"),
-    "team-data": ("insights", "fulfilment", "sandbox"),
+    "team-shop": ("storefront", "basket", "giveback", "proving", "sandbox"),
+    "team-money": ("cashbook", "loyalty", "tariffs", "proving", "sandbox"),
+    "team-search": ("findit", "giveback", "proving", "sandbox"),
+    "team-data": ("dataworks", "fulfilment", "sandbox"),
 }
 """Namespaces in which a team's members hold the built-in ClusterRole `edit`."""
 
@@ -105,9 +105,9 @@ def _pipeline(account: str, network: str, *namespaces: str) -> model.Pipeline:
 
 
 PIPELINES = (
-    _pipeline("deploy-shop", "172.28.10", "storefront", "basket", "returns", "proving"),
-    _pipeline("deploy-money", "172.28.10", "ledger", "loyalty", "tariffs", "proving"),
-    _pipeline("deploy-data", "172.28.11", "insights", "fulfilment", "findit"),
+    _pipeline("deploy-shop", "172.28.10", "storefront", "basket", "giveback", "proving"),
+    _pipeline("deploy-money", "172.28.10", "cashbook", "loyalty", "tariffs", "proving"),
+    _pipeline("deploy-data", "172.28.11", "dataworks", "fulfilment", "findit"),
 )
 """Deployment accounts used by build machines outside the cluster."""
 

@@ -123,6 +123,7 @@ def of_people() -> list[bodies.Body]:
             )
         ),
         rule(model.Grant(model.READ, ("jobs", "cronjobs"), "batch")),
+        rule(model.Grant(model.READ, ("ingresses", "networkpolicies"), "networking.k8s.io")),
     ]
     helpers = [
         rule(model.Grant(("impersonate",), ("users", "groups", "serviceaccounts"))),

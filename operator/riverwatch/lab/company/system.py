@@ -14,27 +14,21 @@ KUBELET_VERSION = "v1.36.3"
 NEXT_KUBELET_VERSION = "v1.36.5"
 """Version of the nodes that an upgrade brings."""
 
+
+def _machine(number: int, zone: int, last: int, version: str) -> model.Node:
+    """Write down a machine of the zone ``a``, ``b`` or ``c``."""
+    name = f"ip-10-20-{zone}-{last}.eu-central-1.compute.internal"
+    return model.Node(name, f"10.20.{zone}.{last}", version, f"eu-central-1{' abc'[zone]}", number)
+
+
 NODES = tuple(
-    model.Node(
-        f"ip-10-20-{zone}-{last}.eu-central-1.compute.internal",
-        f"10.20.{zone}.{last}",
-        KUBELET_VERSION,
-        f"eu-central-1{letter}",
-    )
-    for zone, last, letter in ((1, 17, "a"), (1, 84, "a"), (2, 39, "b"), (2, 142, "b"), (3, 58, "c"), (3, 201, "c"))
+    _machine(number, zone, last, KUBELET_VERSION)
+    for number, (zone, last) in enumerate(((1, 17), (1, 84), (2, 39), (2, 142), (3, 58), (3, 201)))
 )
 """The cluster's machines."""
 
-NEW_NODES = tuple(
-    model.Node(
-        f"ip-10-20-{zone}-{last}.eu-central-1.compute.internal",
-        f"10.20.{zone}.{last}",
-        NEXT_KUBELET_VERSION,
-        f"eu-central-1{letter}",
-    )
-    for zone, last, letter in ((1, 113, "a"), (2, 77, "b"))
-)
-"""The machines that replace the first two of other zones in an upgrade."""
+NEW_NODES = (_machine(6, 1, 113, NEXT_KUBELET_VERSION), _machine(7, 2, 77, NEXT_KUBELET_VERSION))
+"""The machines that replace one each of two zones in an upgrade."""
 
 SCHEDULER = "system:kube-scheduler"
 """User name of the scheduler."""

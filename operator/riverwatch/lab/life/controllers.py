@@ -203,7 +203,12 @@ def ingress(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View
     }
     for time_s in rhythm.every(rng, span, 4 * rhythm.HOUR_S):
         namespace, name = rng.choice(
-            (("storefront", "web"), ("basket", "basket-api"), ("returns", "returns-portal"), ("insights", "dashboards"))
+            (
+                ("storefront", "web"),
+                ("basket", "basket-api"),
+                ("giveback", "giveback-portal"),
+                ("dataworks", "dashboards"),
+            )
         )
         yield acts.Act(
             time_s,
@@ -216,7 +221,7 @@ def ingress(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View
 
 def databases(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View) -> Iterator[acts.Act]:
     """Compare every database with what is asked for: its pods, its passwords, its service."""
-    for namespace in ("ledger", "insights", "loyalty"):
+    for namespace in ("cashbook", "dataworks", "loyalty"):
         rng = rhythm.seeded(seed, workload.username, namespace)
         for time_s in rhythm.every(rng, span, rhythm.HOUR_S):
             yield acts.Act(

@@ -152,7 +152,7 @@ def rotation(given: odd.Given) -> list[acts.Act]:
             fieldManager="kubectl-rollout",
         )
         for one in teams.WORKLOADS
-        if one.secrets and one.namespace in {"ledger", "loyalty", "basket"}
+        if one.secrets and one.namespace in {"cashbook", "loyalty", "basket"}
     ]
     return [*found, given.act(900.0, admin.username, acts.calls(*restarted))]
 

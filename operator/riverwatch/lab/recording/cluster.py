@@ -86,7 +86,6 @@ class Cluster:
         self._tasks: list[asyncio.Task[None]] = []
         self.machines: dict[str, model.Node] = {machine.name: machine for machine in system.NODES}
         self.cordoned: set[str] = set()
-        self._numbers = {name: number for number, name in enumerate(self.machines)}
         self.news = asyncio.Event()
         self.version = "0"
 
@@ -161,7 +160,6 @@ class Cluster:
     def join(self, machine: model.Node) -> None:
         """Let a new node be scheduled to."""
         self.machines[machine.name] = machine
-        self._numbers.setdefault(machine.name, len(self._numbers))
 
     def cordon(self, name: str) -> None:
         """Schedule nothing more to a node."""
@@ -316,9 +314,8 @@ class Cluster:
             return ""
         if _part(pod.body, "spec").get("hostNetwork"):
             return machine.address
-        index = self._numbers[node]
         count = self._addresses[node] = self._addresses.get(node, self._rng.randrange(5, 40)) + 1
-        return f"10.244.{index}.{count % 250 + 2}"
+        return f"{machine.pod_network}.{count % 250 + 2}"
 
 
 def _part(body: dict[str, object], name: str) -> dict[str, object]:
