@@ -165,12 +165,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names that http.server asks for
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that went away are part of the game."""
+
+
 class ServedApi:
     """A `MemoryApi` on a loopback port; it can be taken away and brought back on the same port."""
 
     def __init__(self) -> None:
         self.api = MemoryApi()
-        self._server: http.server.ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self.port = 0
         self.up()
 
@@ -180,8 +187,7 @@ class ServedApi:
 
     def up(self) -> None:
         handler = type("Handler", (_Handler,), {"api": self.api})
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", self.port), handler)
         self.port = server.server_address[1]
         self._server = server
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

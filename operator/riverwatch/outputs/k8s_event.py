@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from riverwatch import clock, errors, vocabulary
-from riverwatch.detections import finding
+from riverwatch.detections import advice, finding
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import resources
 from riverwatch.outputs import base, references
@@ -143,4 +143,4 @@ def message(detection: finding.Detection) -> str:
     because = "; ".join(reason.text for reason in detection.explanation[:3])
     text = f"{detection.severity.value} {detection.score:.0f}/100: {detection.title} (by {actor})"
     text = f"{text}: {because}" if because else text
-    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"
+    return advice.printable(text, MESSAGE_MAX)
