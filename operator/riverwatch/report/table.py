@@ -18,7 +18,7 @@ from riverwatch.detections import finding
 from riverwatch.report import context as report_context
 from riverwatch.report import words
 
-MAX_REASONS = 5
+MAX_REASONS = 4
 """Reasons shown in one block; the page and the JSON hold all of them."""
 
 MAX_STEPS = 2
