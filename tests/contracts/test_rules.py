@@ -31,6 +31,7 @@ SPEAK_OF_TRIES = {
     "pod-token-from-internet": "the credential is outside, whatever it may do",
     "probing-after-self-review": "counts refusals",
     "secret-namespace-sweep": "tries count, as its cases say",
+    "secret-namespace-sweep-by-hand": "tries count, as its cases say",
     "secret-refused": "speaks of a refusal",
     "secret-refused-burst": "counts refusals",
     "self-permission-review": "the question itself is the finding",

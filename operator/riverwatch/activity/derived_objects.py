@@ -257,6 +257,11 @@ def _annotation_keys(facts: df.Facts) -> df.Value:
     return tuple(dict.fromkeys(found)) or None
 
 
+def _replicas(facts: df.Facts) -> df.Value:
+    found = (df.dig(document, "spec", "replicas") for document in facts.documents)
+    return next((count for count in found if isinstance(count, int) and not isinstance(count, bool)), None)
+
+
 def _field(name: str, type_: str, origin: str, doc: str, compute: object) -> df.DerivedField:
     return df.DerivedField(name, type_, origin, "Request", doc, compute)  # type: ignore[arg-type]  # see FIELDS
 
@@ -319,6 +324,7 @@ FIELDS = (
     ),
     _field("secret.type", "str", "requestObject.type", "Type of a Secret.", _secret_type),
     _field("owner", "str", "metadata.ownerReferences", "`Kind/name` of the controlling owner.", _owner),
+    _field("object.replicas", "int", "requestObject.spec", "Number of replicas written.", _replicas),
     _field("object.labels", "str[]", "metadata.labels", "`key=value` of the labels written.", _labels),
     _field("object.annotations", "str[]", "metadata.annotations", "Keys of the annotations written.", _annotation_keys),
 )

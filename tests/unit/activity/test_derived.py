@@ -445,6 +445,11 @@ OBJECTS: dict[str, tuple[dict[str, Any], str, Any]] = {
         "owner",
         None,
     ),
+    "replicas": (
+        {"resource": "deployments", "subresource": "scale", "request_object": {"spec": {"replicas": 0}}},
+        "object.replicas",
+        0,
+    ),
     "labels": ({"request_object": {"metadata": {"labels": {"a": "b"}}}}, "object.labels", ("a=b",)),
 }
 
