@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from riverwatch import clock, metrics, outputs, settings
 from riverwatch.control import (
+    durable,
     figures,
     inventory,
     models,
@@ -104,15 +105,16 @@ class Operator:
         dispatcher = self._dispatcher([writer, announcer])
         self._report = statuses.Statuses(client, time=self._time, report=self._count_status)
         rule_engine = engine.RuleEngine(engine.load_catalog())
+        memory = pipeline.Pipeline(rules=rule_engine)
+        self._durable = self._opened(memory)
         bounds = worker_queue.Bounds(batches=chosen.queue_batches, octets=chosen.queue_bytes)
+        queue = self._durable.queue if self._durable else worker_queue.WorkQueue[pipeline.Pipeline](bounds)
         self.context = contexts.Context(
             settings=chosen,
             time=self._time,
             connection=connection,
             client=client,
-            worker=worker.Worker(
-                pipeline.Pipeline(rules=rule_engine), dispatcher.submit, bounds=bounds, time=self._time
-            ),
+            worker=worker.Worker(memory, dispatcher.submit, queue=queue, time=self._time),
             dispatcher=dispatcher,
             housekeeper=housekeeping.Housekeeper(
                 client,
@@ -128,6 +130,7 @@ class Operator:
         self._rules = rules.RuleKeeper(self._report, self._rules_changed, built_in=built_in)
         self._steward = steward.Steward(self.context, self._followers(), chores=self._chores())
         self._receivers = host.SourceHost(self._sources())
+        self._remember()
         self._figures = figures.Figures(
             self.context, self.metrics, report=self._report, policy_keeper=self._policies, rule_keeper=self._rules
         )
@@ -181,6 +184,8 @@ class Operator:
         self._steward.stop(within_s=min(5.0, left_s()))
         if not self.context.worker.stop(within_s=left_s()):
             _log.error("the worker did not finish its queue", extra={"left": self.context.worker.queue.depth})
+        if self._durable is not None and not self._durable.close(within_s=left_s()):
+            _log.error("the last checkpoint was not written in time")
         lost = self.context.dispatcher.stop(within_s=left_s()) + self._report.lane.stop(within_s=min(3.0, left_s()))
         if lost:
             _log.error("some deliveries could not be made any more", extra={"left": lost})
@@ -193,6 +198,23 @@ class Operator:
                 _log.info("audit receiver listens", extra={"address": source.url})
         address = f"http://{self._settings.probe_host}:{self._probes.port}"
         _log.info("probes listen", extra={"address": address})
+
+    def _opened(self, memory: pipeline.Pipeline) -> durable.Durable | None:
+        """Open the state folder, if there is one, and take over what it holds."""
+        chosen = self._settings
+        if chosen.state_dir is None:
+            _log.warning("no state folder: what is learned ends with the process")
+            return None
+        return durable.Durable(chosen.state_dir, every_s=chosen.checkpoint_s, memory=memory, time=self._time)
+
+    def _remember(self) -> None:
+        """Connect checkpoints to worker and outputs, and hand over again what an earlier run could not deliver."""
+        if self._durable is None:
+            return
+        tail = next((one for one in self._receiving if isinstance(one, audit_tail.AuditTail)), None)
+        self._durable.follow(tail, unfinished=self.context.dispatcher.waiting)
+        self.context.worker.add_duty(self._durable.duty())
+        self.context.dispatcher.submit(self._durable.recovery.unfinished)
 
     def _dispatcher(self, api_outputs: Sequence[base.Output]) -> dispatch.Dispatcher:
         chosen = self._settings
@@ -233,7 +255,11 @@ class Operator:
         if chosen.audit_log is not None:
             found.append(
                 audit_tail.AuditTail(
-                    self.context.worker.offer, chosen.audit_log, counters=self.metrics, time=self._time
+                    self.context.worker.offer,
+                    chosen.audit_log,
+                    position=self._durable.tail_position() if self._durable else None,
+                    counters=self.metrics,
+                    time=self._time,
                 )
             )
         self._receiving = tuple(found)

@@ -74,6 +74,10 @@ class Dispatcher:
         """Return how many detections wait, by output id."""
         return {output.card.id: one.depth for output, one in self._pairs}
 
+    def waiting(self) -> set[str]:
+        """Return the uids of detections that some output has not confirmed."""
+        return {uid for _, one in self._pairs for uid in one.waiting()}
+
     def failing(self) -> list[str]:
         """Ids of outputs whose last attempts failed."""
         return [output.card.id for output, one in self._pairs if one.failing]

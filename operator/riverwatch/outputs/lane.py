@@ -93,7 +93,8 @@ class Lane(Generic[T]):
         self._delivered_s: collections.OrderedDict[str, float] = collections.OrderedDict()
         self._failures = 0
         self._paused_until_s = float("-inf")
-        self._busy = False
+        self._busy = ""
+        """Key that is being delivered; empty when none is."""
         self._submitted = 0
         self._stopping = False
         self._deadline_s = float("inf")
@@ -104,7 +105,12 @@ class Lane(Generic[T]):
     def depth(self) -> int:
         """How many items wait."""
         with self._changed:
-            return len(self._pending) + self._busy
+            return len(self._pending) + bool(self._busy)
+
+    def waiting(self) -> list[str]:
+        """Return the keys that are not delivered yet."""
+        with self._changed:
+            return [*self._pending.keys(), *([self._busy] if self._busy else [])]
 
     @property
     def failing(self) -> bool:
@@ -156,12 +162,12 @@ class Lane(Generic[T]):
                 entry = self._pending.take(now_s)
                 if entry is None:
                     continue
-                self._busy = True
+                self._busy = entry.key
             try:
                 self._attempt(entry)
             finally:
                 with self._changed:
-                    self._busy = False
+                    self._busy = ""
                     self._changed.notify_all()
 
     def _wait_s(self, now_s: float) -> float | None:

@@ -94,6 +94,10 @@ class PendingMap(Generic[T]):
                 return entry
         return None
 
+    def keys(self) -> list[str]:
+        """Return the keys of everything that waits."""
+        return list(self._entries)
+
     def next_due_s(self) -> float | None:
         """Monotonic seconds at which something may be due; None when nothing waits."""
         if not self._entries:

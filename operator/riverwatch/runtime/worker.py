@@ -61,7 +61,9 @@ class Duty:
     """Something periodic that must run on the worker's thread, such as a checkpoint."""
 
     every_s: float
-    run: Callable[[], None]
+    run: Callable[[], object]
+    at_end: Callable[[], object] | None = None
+    """Run in place of `run` when the worker ends."""
 
 
 class Worker(Generic[P]):
@@ -73,8 +75,8 @@ class Worker(Generic[P]):
         Owned from now on.
     deliver
         Takes the detections of one delivery.
-    bounds
-        Room of the queue.
+    queue
+        Where deliveries and changes wait.
     time
         Clock.
     record_max_bytes
@@ -86,13 +88,13 @@ class Worker(Generic[P]):
         pipeline: P,
         deliver: Callable[[Iterable[finding.Detection]], None],
         *,
-        bounds: worker_queue.Bounds,
+        queue: worker_queue.WorkQueue[P],
         time: clock.Clock,
         record_max_bytes: int = decode.RECORD_MAX_BYTES,
     ) -> None:
         self._pipeline = pipeline
         self._deliver = deliver
-        self._queue: worker_queue.WorkQueue[P] = worker_queue.WorkQueue(bounds)
+        self._queue = queue
         self._time = time
         self.tally = base.Tally()
         self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
@@ -173,7 +175,7 @@ class Worker(Generic[P]):
             if work.closed:
                 break
             self._do_duties(self._time.monotonic_s())
-        self._do_duties(float("inf"))
+        self._end_duties()
 
     def _apply(self, apply: Callable[[P], None]) -> None:
         try:
@@ -225,10 +227,16 @@ class Worker(Generic[P]):
 
     def _do_duties(self, now_s: float) -> None:
         for index, (duty, due_s) in enumerate(self._duties):
-            if now_s < due_s:
-                continue
-            try:
-                duty.run()
-            except Exception:  # noqa: BLE001 - a full disk must not end the judging
-                _log.exception("a periodic duty failed")
-            self._duties[index] = (duty, self._time.monotonic_s() + duty.every_s)
+            if now_s >= due_s:
+                self._do(duty.run)
+                self._duties[index] = (duty, self._time.monotonic_s() + duty.every_s)
+
+    def _end_duties(self) -> None:
+        for duty, _ in self._duties:
+            self._do(duty.at_end or duty.run)
+
+    def _do(self, run: Callable[[], object]) -> None:
+        try:
+            run()
+        except Exception:  # noqa: BLE001 - a full disk must not end the judging
+            _log.exception("a periodic duty failed")

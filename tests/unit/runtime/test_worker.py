@@ -27,8 +27,8 @@ class Judge:
         self,
         records: Iterable[record.AuditRecord],
         *,
-        tally: base.Tally,
-        where: str = "",  # noqa: ARG002
+        tally: base.Tally,  # noqa: ARG002 - the protocol's
+        where: str = "",  # noqa: ARG002 - the protocol's
     ) -> list[finding.Detection]:
         seen = list(records)
         if any(one.audit_id == "poison" for one in seen):
@@ -67,8 +67,8 @@ def delivered() -> list[finding.Detection]:
 
 @pytest.fixture
 def one(judge, delivered) -> worker.Worker[Judge]:
-    bounds = worker_queue.Bounds(batches=4, octets=100_000)
-    return worker.Worker(judge, delivered.extend, bounds=bounds, time=clock.SystemClock())
+    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=4, octets=100_000))
+    return worker.Worker(judge, delivered.extend, queue=queue, time=clock.SystemClock())
 
 
 def finish(one: worker.Worker[Judge]) -> None:
@@ -120,8 +120,8 @@ def test_full_queue_refuses_by_count(one):
 
 
 def test_full_queue_refuses_by_bytes(judge, delivered):
-    bounds = worker_queue.Bounds(batches=100, octets=100)
-    one = worker.Worker(judge, delivered.extend, bounds=bounds, time=clock.SystemClock())
+    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=100))
+    one = worker.Worker(judge, delivered.extend, queue=queue, time=clock.SystemClock())
 
     assert one.offer(delivery("a")), "one body alone may always enter"
     assert not one.offer(delivery("b"))
@@ -190,6 +190,14 @@ def test_duty_runs_on_the_workers_thread_and_once_more_at_the_end(one):
     finish(one)
 
     assert threads == ["worker"]
+
+
+def test_duty_may_do_something_else_at_the_end(one):
+    done: list[str] = []
+    one.add_duty(worker.Duty(3_600.0, lambda: done.append("run"), at_end=lambda: done.append("end")))
+    finish(one)
+
+    assert done == ["end"]
 
 
 def test_failing_duty_does_not_end_the_worker(one, judge):
