@@ -40,6 +40,9 @@ CARD = base.ModelCard(
 MAX_CONTEXTS = 256
 """Fully known combinations remembered per identity, so that routine records cost one look-up."""
 
+LEAST_TOLD_NATS = 1.0
+"""Records with less surprise than this are judged but never told, so their explanation is not gathered."""
+
 USUAL_VALUES = 3
 """Most frequent values told in an explanation."""
 
@@ -116,13 +119,11 @@ class Novelty(river_base.AnomalyDetector):
         """Return the surprise of a record in nats, 0 or more."""
         habit = self._habits.get(identity)
         groups = self._groups(siblings)
-        total = 0.0
-        for place, value in enumerate(values):
-            if value and (habit is None or value not in habit.attributes[place].values):
-                total += _identity_nats(habit, place) + sum(
-                    -math.log(level.chance_of_first(place)) for _, level in groups if value not in level.values[place]
-                )
-        return total
+        return sum(
+            _nats(habit, groups, place, value)[0]
+            for place, value in enumerate(values)
+            if value and (habit is None or value not in habit.attributes[place].values)
+        )
 
     def opinion(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> list[base.Surprise]:
         """Return one `Surprise` per attribute whose value is new to the identity."""
@@ -135,27 +136,25 @@ class Novelty(river_base.AnomalyDetector):
         if not fresh:
             return []
         groups = self._groups(siblings)
+        weighed = [(place, value, *_nats(habit, groups, place, value)) for place, value in fresh]
+        # What is told about a surprise costs more than the surprise; weak records are never told.
+        told = sum(nats for _, _, nats, _ in weighed) >= LEAST_TOLD_NATS
+        members = len(self._members.get(siblings, ()))
+        age_s = max(0.0, time_s - habit.born_s) if habit else 0.0
         parts: list[base.Surprise] = []
-        for place, value in fresh:
-            nats = _identity_nats(habit, place)
-            unseen: list[str] = []
-            for name, level in groups:
-                if value not in level.values[place]:
-                    nats -= math.log(level.chance_of_first(place))
-                    unseen.append(name)
-            known = habit.attributes[place] if habit else None
-            usual = heapq.nlargest(USUAL_VALUES, known.values.items(), key=_bursts) if known else []
+        for place, value, nats, unseen in weighed:
+            known = habit.attributes[place].values if habit is not None and told else {}
             parts.append(
                 base.Surprise(
                     model=CARD.name,
                     feature=self.attributes[place],
                     observed=value,
                     nats=nats,
-                    bursts=round(sum(count for count, _ in known.values.values())) if known else 0,
-                    age_s=max(0.0, time_s - habit.born_s) if habit else 0.0,
-                    usual=tuple((text, int(count)) for text, (count, _) in usual),
-                    unseen_in=tuple(unseen),
-                    siblings=len(self._members.get(siblings, ())),
+                    bursts=round(sum(count for count, _ in known.values())),
+                    age_s=age_s,
+                    usual=_usual(known) if known else (),
+                    unseen_in=unseen,
+                    siblings=members,
                 )
             )
         return parts
@@ -216,8 +215,26 @@ class Novelty(river_base.AnomalyDetector):
         return home if family is None else (("siblings", family), *home)
 
 
+def _usual(known: dict[str, list[float]]) -> tuple[tuple[str, int], ...]:
+    best = heapq.nlargest(USUAL_VALUES, known.items(), key=_bursts)
+    return tuple((text, int(count)) for text, (count, _) in best)
+
+
 def _bursts(item: tuple[str, list[float]]) -> float:
     return item[1][0]
+
+
+def _nats(
+    habit: levels.Habit | None, groups: tuple[tuple[str, levels.Level], ...], place: int, value: str
+) -> tuple[float, tuple[str, ...]]:
+    """Return the surprise of a value that is new to the identity, and the groups that never showed it either."""
+    nats = _identity_nats(habit, place)
+    unseen = []
+    for name, level in groups:
+        if value not in level.values[place]:
+            nats -= math.log(level.chance_of_first(place))
+            unseen.append(name)
+    return nats, tuple(unseen)
 
 
 def _identity_nats(habit: levels.Habit | None, place: int) -> float:

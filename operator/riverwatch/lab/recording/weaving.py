@@ -162,8 +162,9 @@ class _Step:
                 plot.running = run.Run(plot.attack, context.AttackContext(scene=self._scene, rng=rng))
             else:
                 plot.running.advance(now_s=time_s)
-        except errors.RiverwatchError as error:
-            plot.failure = str(error)
+        except (errors.RiverwatchError, LookupError, TypeError, ValueError) as error:
+            # A script that trips over this cluster is one failed attack in meta.json, not a lost recording.
+            plot.failure = f"{type(error).__name__}: {error}"
         if plot.running is None:
             return None
         if plot.failure or plot.running.done:
