@@ -202,14 +202,7 @@ def ingress(seed: int, span: rhythm.Span, workload: model.Workload, _: view.View
         "status": {"loadBalancer": {"ingress": [{"hostname": "k8s-ingress-4711.elb.eu-central-1.amazonaws.com"}]}}
     }
     for time_s in rhythm.every(rng, span, 4 * rhythm.HOUR_S):
-        namespace, name = rng.choice(
-            (
-                ("storefront", "web"),
-                ("basket", "basket-api"),
-                ("giveback", "giveback-portal"),
-                ("dataworks", "dashboards"),
-            )
-        )
+        namespace, name = rng.choice(founding.INGRESSES)
         yield acts.Act(
             time_s,
             workload.username,
