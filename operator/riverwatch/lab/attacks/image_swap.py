@@ -34,9 +34,7 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.CI)
     thief = ctx.act_as(victim)
-    namespace = victim.namespaces[0] if victim.namespaces else victim.namespace
-    deployments = paths.group("apps/v1", "deployments", namespace)
-    name = ctx.rng.choice([found for _, found in ctx.known(deployments)])
+    deployments, name = ctx.one_of(victim, paths.group("apps/v1", "deployments", context.HOME))
     before = ctx.read(f"{deployments}/{name}").body
     container, image = workloads.first_image(before)
     ctx.restore_later(

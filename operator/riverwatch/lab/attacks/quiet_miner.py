@@ -31,11 +31,9 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.CI)
     thief = ctx.act_as(victim)
-    namespace = victim.namespaces[0] if victim.namespaces else victim.namespace
-    deployments = paths.group("apps/v1", "deployments", namespace)
-    known = [found for _, found in ctx.known(deployments)]
-    _, image = workloads.first_image(ctx.read(f"{deployments}/{known[0]}").body)
-    name = ctx.name(f"{known[0]}-worker")
+    deployments, model = ctx.one_of(victim, paths.group("apps/v1", "deployments", context.HOME))
+    _, image = workloads.first_image(ctx.read(f"{deployments}/{model}").body)
+    name = ctx.name(f"{model}-worker")
     ctx.remove_later(f"{deployments}/{name}")
     body = cast.deployment(name, image, replicas=4)
     container = body["spec"]["template"]["spec"]["containers"][0]  # type: ignore[index]

@@ -30,9 +30,7 @@ def script(ctx: context.AttackContext) -> base.Script:
     """Yield the requests of the story, in order."""
     victim = ctx.victim(base.Part.CI)
     thief = ctx.act_as(victim)
-    namespace = victim.namespaces[0] if victim.namespaces else victim.namespace
-    services = paths.core("services", namespace)
-    name = ctx.rng.choice([found for _, found in ctx.known(services) if found != "kubernetes"])
+    services, name = ctx.one_of(victim, paths.core("services", context.HOME), leave_out=["kubernetes"])
     before = ctx.read(f"{services}/{name}").body
     selector = workloads.selector(before)
     ctx.restore_later(f"{services}/{name}", {"spec": {"selector": selector}})

@@ -15,6 +15,7 @@ import msgspec
 
 from riverwatch import errors
 from riverwatch.lab.attacks import base, cast, session
+from riverwatch.lab.controlplane import processes
 
 TOKEN_LIFE_S = 3600
 """Life of the tokens of the cast, seconds: what kubelets ask for."""
@@ -24,6 +25,9 @@ STRANGERS = ("185.220.101.47", "45.155.205.99", "91.92.240.18", "194.26.192.64")
 
 PODS = ("10.244.1.17", "10.244.2.41", "10.244.0.93")
 """Addresses of pods that attackers sit in."""
+
+DEFAULT_ACCOUNT_S = 60.0
+"""Longest wait for a new namespace's default account, seconds: controllers of a busy cluster take their time."""
 
 Issuer = Callable[[str, tuple[str, ...]], base.Credential]
 """Gives a user with groups a client certificate."""
@@ -93,6 +97,7 @@ class Stage:
         """
         for namespace in self.namespaces:
             self._make("/api/v1/namespaces", cast.namespace(namespace))
+            self._wait_for_default(namespace)
             for collection, body in cast.furniture(namespace):
                 self._make(collection, body)
         for role in cast.ROLES:
@@ -128,6 +133,16 @@ class Stage:
         if "/namespaces/" not in collection:
             self._made.append(path)
         return answer
+
+    def _wait_for_default(self, namespace: str) -> None:
+        """Wait for the namespace's default account, without which no pod is admitted."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+        try:
+            processes.wait(lambda: self._chief.get(path).action().ok, timeout_s=DEFAULT_ACCOUNT_S, what=path)
+        except TimeoutError as problem:
+            raise errors.BadInputError(
+                "was not made; is the cluster's controller manager running?", where=path
+            ) from problem
 
     def _make_actor(self, role: cast.Role, issue: Issuer | None) -> None:
         """Create one member of the cast with its rights."""

@@ -130,3 +130,32 @@ def test_never_renews_a_credential_that_the_attack_made(monkeypatch):
     ctx = fake.given()
     ctx.act_as(ctx.minted(fake.BOT, "made")).get("/version").action()
     assert server.requests[0]["headers"]["Authorization"] == "Bearer made"
+
+
+def lists(method: str, path: str) -> tuple[int, object]:
+    del method
+    names = {"/api/v1/namespaces/b/services": ["kubernetes", "front"]}.get(path, [])
+    return 200, {"items": [{"metadata": {"name": name}} for name in names]}
+
+
+def test_chooses_an_object_in_any_of_the_victim_s_namespaces(monkeypatch):
+    fake.install(monkeypatch, lists)
+    victim = msgspec.structs.replace(fake.BOT, namespaces=("a", "b"))
+    services = f"/api/v1/namespaces/{context.HOME}/services"
+    found = fake.given().one_of(victim, services, leave_out=["kubernetes"])
+    assert found == ("/api/v1/namespaces/b/services", "front")
+
+
+def test_says_where_there_is_nothing_to_misuse(monkeypatch):
+    fake.install(monkeypatch, lists)
+    victim = msgspec.structs.replace(fake.BOT, namespaces=("a",))
+    with pytest.raises(errors.BadInputError, match=r"/api/v1/namespaces/a/services: nothing there"):
+        fake.given().one_of(victim, f"/api/v1/namespaces/{context.HOME}/services")
+
+
+def test_says_whether_an_identity_holds_a_right(monkeypatch):
+    server = fake.install(monkeypatch, lambda _method, _path: (201, {"status": {"allowed": True}}))
+    assert fake.given().may(fake.BOT, "GET", "/api/v1/namespaces/web/secrets/a")
+    asked = server.requests[0]["body"]["spec"]
+    assert asked["groups"] == ["system:serviceaccounts", "system:serviceaccounts:web", "system:authenticated"]
+    assert asked["resourceAttributes"]["verb"] == "get"
