@@ -54,8 +54,11 @@ bench: setup ## Measure speed and model quality
 demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write what was found
 	@$(BIN)/python -m riverwatch.demo
 
-docs: setup ## Write the generated pages of the reference
+docs: setup ## Write every generated file: custom resources, RBAC, reference pages
 	$(BIN)/python -m riverwatch.api.render
+	$(BIN)/python -m riverwatch.control.manifests
+	$(BIN)/riverwatch rules docs
+	$(BIN)/python -m riverwatch.features.pages
 	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.lab.attacks.reference
 

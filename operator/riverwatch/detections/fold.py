@@ -147,9 +147,11 @@ def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Ve
 def _describe(found: finding.Detection, activity: record.Activity, verdict: judge.Verdict) -> None:
     case = verdict.case
     who = f"{activity.principal.label} as {activity.actor.label}" if activity.impersonated else activity.actor.label
-    found.title = explain.title(who, case.parts, case.hits if verdict.by_rule else [])
-    if verdict.by_rule:
-        found.use_case = case.hits[0].card.use_case
+    telling = [hit for hit in case.hits if hit.card.severity.rank >= vocabulary.Severity.MEDIUM.rank]
+    telling = case.hits if verdict.by_rule else telling
+    found.title = explain.title(who, case.parts, telling)
+    if telling:
+        found.use_case = telling[0].card.use_case
     else:
         found.use_case = advice.use_case(case.parts)
         techniques = advice.techniques(case.parts)

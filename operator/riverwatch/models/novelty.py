@@ -241,6 +241,6 @@ def _identity_nats(habit: levels.Habit | None, place: int) -> float:
     if habit is None:
         return 0.0
     known = habit.attributes[place]
-    # An attribute that most requests do not have (a refusal, an amount) was absent in all other bursts: they are trials, too.
+    # An attribute that most requests lack (a refusal, an amount) was absent in all other bursts: they are trials, too.
     trials = max(known.trials, habit.attributes[0].trials)
     return -math.log((1.0 + known.fresh) / (1.0 + trials))
