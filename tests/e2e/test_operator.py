@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -427,9 +428,14 @@ def test_probes_tell_what_runs(site, running):
 
 
 def test_replay_of_the_audit_log_gives_the_same_detections(site, running):
+    # The API server writes records of requests that overlap to its log in another order than to its webhook. Counts
+    # of habits, and so numbers in the last digit, depend on the order; what is told does not.
     def told(bodies) -> dict[str, dict[str, Any]]:
         return {
-            f"{body['metadata']['namespace']}/{body['metadata']['name']}": body["spec"]
+            f"{body['metadata']['namespace']}/{body['metadata']['name']}": {
+                **body["spec"],
+                "explanation": [line["text"] for line in body["spec"]["explanation"]],
+            }
             for body in bodies
             if body["spec"]["actor"]["name"] == "front"
         }
@@ -456,7 +462,14 @@ def test_replay_of_the_audit_log_gives_the_same_detections(site, running):
         return told(site.admin.list(resources.THREAT_DETECTIONS))
 
     wait(lambda: [len(spec["evidence"]) for spec in live().values()] == [2], "the live run to come so far")
-    assert live() == expected
+    [found], [wanted] = live().values(), expected.values()
+    assert live().keys() == expected.keys()
+    assert abs(found.pop("score") - wanted.pop("score")) < 1.0
+    assert {field for field in wanted if found[field] != wanted[field]} == set()
+
+
+def _is(ask, value: object) -> bool:
+    return ask() == value
 
 
 def record_of(site: Site, account: str) -> dict[str, Any]:
@@ -468,13 +481,14 @@ def record_of(site: Site, account: str) -> dict[str, Any]:
     raise AssertionError(f"nothing of {account} in the log")
 
 
-def send(site: Site, records: list[dict[str, Any]]) -> int:
+def send(site: Site, records: list[dict[str, Any]], *, port: int = 0) -> int:
     """Do what the API server does."""
     body = {"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": records}
     headers = {"Authorization": f"Bearer {site.webhook.token}"}
     headers["Content-Type"] = "application/json"
     tls = ssl.create_default_context(cafile=str(site.webhook.authority))
-    request = urllib.request.Request(site.webhook.url, data=json.dumps(body).encode(), headers=headers)
+    url = f"https://127.0.0.1:{port or site.port}/audit"
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers)
     with urllib.request.urlopen(request, timeout=20, context=tls) as answer:
         return int(answer.status)
 
@@ -512,3 +526,29 @@ def test_start_waits_for_an_api_server_that_is_away(site, running):
     finally:
         assert second.stop() == 0
     assert "waiting for the API server" in second.log.read_text()
+
+
+def test_restart_goes_on_where_it_was(site, running):
+    site.admin.apply(resources.NAMESPACES, namespace("kept"))
+    text = json.dumps(record_of(site, "front"))
+
+    def as_of(number: int) -> dict[str, Any]:
+        return json.loads(text.replace("web:front", "kept:worker")) | {"auditID": f"kept-{number}"}
+
+    port = free_port()
+    options = {"audit-port": str(port), "state-dir": str(site.folder / "state")}
+
+    def counted() -> int:
+        return sum((body.get("status") or {}).get("count", 0) for body in site.detections("worker"))
+
+    for number in (1, 2):
+        one = site.start(f"kept-{number}", **options)
+        try:
+            wait(one.ready, "operator to be ready")
+            assert send(site, [as_of(number)], port=port) == 200
+            wait(functools.partial(_is, counted, number), "the detection")
+        finally:
+            assert one.stop() == 0
+    [found] = site.detections("worker")
+
+    assert [item["auditID"] for item in found["spec"]["evidence"]] == ["kept-1", "kept-2"]
