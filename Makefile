@@ -39,6 +39,7 @@ lint: setup ## Check style, layers and types
 
 verify: setup ## Fail when a generated file differs from what it is generated from
 	$(BIN)/python -m riverwatch.api.render --check
+	$(BIN)/python -m riverwatch.control.manifests --check
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
 

@@ -88,7 +88,7 @@ class Metrics:
         self.judge_lag_seconds = self._gauge(
             "judge_lag_seconds", "Time from arrival to judgement of the last delivery."
         )
-        self.pressure_step = self._gauge("pressure_step", "0: all detectors, 1: rules only, 2: refusing.")
+        self.pressure_step = self._gauge("pressure_step", "0: at ease, 1: the queue fills, 2: refusing deliveries.")
         self.invalid_policies = self._gauge("invalid_policies", "Policies whose newest version cannot be used.")
         self.invalid_rules = self._gauge("invalid_rules", "DetectionRules whose newest version cannot be used.")
         self.ready = self._gauge("ready", "1 when the operator is in service.")

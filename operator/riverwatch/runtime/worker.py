@@ -99,7 +99,7 @@ class Worker(Generic[P]):
         self.tally = base.Tally()
         self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
         self.counts = Counts()
-        self.step = pressure.Step.FULL
+        self.step = pressure.Step.EASY
         self._own: worker_identity.OwnIdentity | None = None
         self._duties: list[tuple[Duty, float]] = []
         self._on_step: Callable[[P, pressure.Step], None] | None = None

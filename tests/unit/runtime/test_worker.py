@@ -219,7 +219,7 @@ def test_pressure_is_told_when_it_changes(one):
     while one.queue.depth:
         one.turn(one.queue.take(wait_s=0))
 
-    assert steps == [pressure.Step.RULES_ONLY, pressure.Step.FULL]
+    assert steps == [pressure.Step.BUSY, pressure.Step.EASY]
 
 
 def test_age_of_the_queue_is_that_of_the_oldest(one):
