@@ -25,14 +25,19 @@ from riverwatch.detections import finding, render
 from riverwatch.report import context, html, ocsf, table
 from riverwatch.rules import engine as rule_engine
 from riverwatch.rules import sigma
-from riverwatch.runtime import pipeline
+from riverwatch.runtime import checkpoint, pipeline
 from riverwatch.runtime import replay as running
 from riverwatch.scoring import policy as policy_set
 from riverwatch.scoring import policy_files
 from riverwatch.sources import audit_file, base
+from riverwatch.state import store
 
 MAX_SHOWN_SKIPS = 10
 """Bad records shown with their place on standard error; the closing line counts all of them."""
+
+
+SAVE_WITHIN_S = 120.0
+"""Seconds that writing the checkpoint may take, over a network included."""
 
 
 class Format(enum.StrEnum):
@@ -64,6 +69,10 @@ def replay(
     learn_until: Annotated[
         str, typer.Option(help="RFC 3339 time before which everything is learned and nothing is raised.")
     ] = "",
+    state: Annotated[
+        str,
+        typer.Option(help="Folder or URL of checkpoints: learning goes on from the newest one, and one is written."),
+    ] = "",
     report: Annotated[pathlib.Path | None, typer.Option(help="Also write an HTML page.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
@@ -74,12 +83,17 @@ def replay(
     """
     until_s = _time(learn_until)
     through = _pipeline(policy or [], rules or [], objects or [], until_s)
+    kept = _recovered(state, through) if state else None
     running.calm_collector()
     tally = base.Tally()
     errors_console = rich.console.Console(stderr=True, quiet=quiet)
     with _Progress(errors_console) as shown:
         batches = audit_file.read_paths(paths, tally=tally, progress=shown.bytes_read)
         found = running.replay(batches, through, tally=tally, progress=shown.records)
+    if kept is not None:
+        kept.take(through)
+        if not kept.finish(within_s=SAVE_WITHIN_S) or kept.counts.trouble:
+            raise errors.BadInputError(f"the checkpoint was not written: {kept.counts.trouble}", where=state)
     _say_skips(tally)
     shown_context = running.context(through, tally, title=", ".join(paths), version=riverwatch.__version__)
     if report is not None:
@@ -114,6 +128,13 @@ def _pipeline(
     if through.inventory.namespace_labels:
         through.policies = through.policies.with_namespace_labels(through.inventory.namespace_labels)
     return through
+
+
+def _recovered(place: str, through: pipeline.Pipeline) -> checkpoint.Checkpointer:
+    kept = checkpoint.Checkpointer(store.Store(place), every_s=float("inf"), time=clock.SystemClock())
+    recovery = kept.recover(through)
+    sys.stderr.write(f"state: {recovery}\n")
+    return kept
 
 
 def _text(path: pathlib.Path) -> str:
