@@ -145,16 +145,15 @@ class Calibrator:
         return fitted if self._trusted is None else _stretched(self._trusted, fitted)
 
     def dump(self) -> list[object]:
-        """Return plain data for a checkpoint."""
+        """Return plain data for a checkpoint; the fit, too, which depends on when it was made."""
         epochs = [msgspec.to_builtins(epoch) for epoch in self._epochs]
-        return [self._born_s, self._now_s, epochs, msgspec.to_builtins(self._trusted)]
+        return [self._born_s, self._now_s, epochs, *(msgspec.to_builtins(one) for one in (self._trusted, self._fit))]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
-        self._born_s, self._now_s, epochs, trusted = data  # type: ignore[assignment]
-        self._trusted = msgspec.convert(trusted, Tail | None)
+        self._born_s, self._now_s, epochs, trusted, fit = data  # type: ignore[assignment]
+        self._trusted, self._fit = (msgspec.convert(one, Tail | None) for one in (trusted, fit))
         self._epochs = [msgspec.convert(epoch, Epoch) for epoch in epochs]  # type: ignore[attr-defined]
-        self._fit = None
 
 
 def _stretched(trusted: Tail, fitted: Tail) -> Tail:

@@ -15,6 +15,7 @@ from riverwatch.activity import record
 from riverwatch.detections import finding, render
 from riverwatch.rules import engine
 from riverwatch.runtime import pipeline
+from riverwatch.scoring import policy, policy_compile
 from riverwatch.sources import base
 from riverwatch.state import snapshot
 
@@ -22,6 +23,18 @@ DAY_S = 86_400.0
 DAYS = 5.0
 LEARN_S = testing.START_S + 2 * DAY_S
 NAMESPACES = ("web", "shop", "pay", "search", "mail", "kube-system")
+FRUGAL = policy.PolicySet(
+    [
+        policy_compile.compile_body(
+            {
+                "apiVersion": "riverwatch.dev/v1alpha1",
+                "kind": "ClusterDetectionPolicy",
+                "metadata": {"name": "frugal"},
+                "spec": {"alertBudget": {"perDay": 1}, "namespaceSelector": {"matchNames": ["*"]}},
+            }
+        )
+    ]
+)
 KINDS = (
     ("get", "configmaps", "settings"),
     ("list", "pods", ""),
@@ -147,7 +160,7 @@ class Run:
         self.pipeline = self._fresh()
 
     def _fresh(self) -> pipeline.Pipeline:
-        return pipeline.Pipeline(rules=engine.RuleEngine(self._rules), learn_until_s=LEARN_S)
+        return pipeline.Pipeline(rules=engine.RuleEngine(self._rules), policies=FRUGAL, learn_until_s=LEARN_S)
 
     def feed(self, part: list[record.AuditRecord]) -> None:
         """Judge records one by one and keep every revision."""
