@@ -12,7 +12,7 @@ FOLDER = pathlib.Path(__file__).parent
 """Where the recording lies."""
 
 LEARN_UNTIL = "2026-03-04T00:00:00Z"
-"""Two of the three recorded days are for learning; the break-in comes on the evening of the third."""
+"""The first two recorded days are for learning; the break-in comes in the night after the fourth."""
 
 PAGE = "demo-report.html"
 """Page that is written into the current folder."""
@@ -35,5 +35,9 @@ def arguments() -> list[str]:
 if __name__ == "__main__":
     sys.stderr.write(f"$ riverwatch {shlex.join(arguments())}\n\n")
     sys.argv[1:] = arguments()
-    main.main()
+    try:
+        main.main()
+    except SystemExit as done:
+        if done.code:
+            raise
     sys.stderr.write(f"The same with evidence and plots: {PAGE}\n")
