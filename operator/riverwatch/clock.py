@@ -55,7 +55,10 @@ def parse_rfc3339(text: str) -> float:
     >>> parse_rfc3339("2026-01-15T08:00:00.25Z")
     1768464000.25
     """
-    moment = dt.datetime.fromisoformat(text)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no RFC 3339 time; write for example 2026-01-15T08:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write for example 2026-01-15T08:00:00Z")
     return moment.timestamp()

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from riverwatch.cli import main
+
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -50,7 +52,5 @@ def test_make_targets_exist():
 
 
 def test_commands_exist():
-    from riverwatch.cli import main
-
     for command in set(re.findall(r"^riverwatch ([a-z]+)", README, re.MULTILINE)):
         assert command in main.HELP

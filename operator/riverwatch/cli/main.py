@@ -87,7 +87,7 @@ def _riverwatch(
 def main() -> None:
     """Run the program; a bad input ends with its message and status 1."""
     try:
-        app(prog_name="riverwatch", standalone_mode=False)
+        app(prog_name="riverwatch")
     except errors.BadInputError as error:
         typer.echo(f"riverwatch: {error}", err=True)
         raise SystemExit(1) from error

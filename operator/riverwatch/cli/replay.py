@@ -153,12 +153,14 @@ def _objects(path: pathlib.Path) -> Iterator[dict[str, Any]]:
     for number, document in enumerate(documents, start=1):
         if document is None:
             continue
-        if not isinstance(document, dict):
-            raise errors.BadInputError(
-                "is no Kubernetes object; write documents with apiVersion and kind", where=f"{path} document {number}"
-            )
-        items = document.get("items")
-        yield from (item for item in (items if isinstance(items, list) else [document]) if isinstance(item, dict))
+        listed = document.get("items") if isinstance(document, dict) else None
+        for body in listed if isinstance(listed, list) else [document]:
+            if not (isinstance(body, dict) and body.get("kind") and isinstance(body.get("metadata"), dict)):
+                raise errors.BadInputError(
+                    "is no Kubernetes object; kind and metadata are needed, as kubectl get -o yaml writes them",
+                    where=f"{path} document {number}",
+                )
+            yield body
 
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
