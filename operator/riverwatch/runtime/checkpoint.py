@@ -94,6 +94,7 @@ class Checkpointer:
         self._unfinished: Callable[[], Iterable[str]] | None = None
         self._spool: spool.Spool | None = None
         self._waiting: snapshot.Snapshot | None = None
+        self._writing = False
         self._ended = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -154,16 +155,17 @@ class Checkpointer:
         pressing = self._spool is not None and self._spool.fill >= PRESSING
         if now_s < self._due_s and not (pressing and now_s >= self._last_s + LEAST_S):
             return False
-        return self.take(memory)
-
-    def take(self, memory: pipeline.Pipeline) -> bool:
-        """Take a checkpoint now; False when the one before is still being written."""
-        began_s = self._time.monotonic_s()
-        self._due_s, self._last_s = began_s + self._every_s, began_s
+        self._due_s, self._last_s = now_s + self._every_s, now_s
         with self._changed:
-            if self._waiting is not None:
+            if self._waiting is not None or self._writing:
                 self.counts.skipped += 1
                 return False
+        self.take(memory)
+        return True
+
+    def take(self, memory: pipeline.Pipeline) -> None:
+        """Take a checkpoint now, to be written after the one that is being written, in place of one that waits."""
+        began_s = self._time.monotonic_s()
         plain = dict(memory.snapshot())
         if self._unfinished is not None:
             plain["unfinished"] = sorted(self._unfinished())
@@ -178,7 +180,6 @@ class Checkpointer:
                 self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
-        return True
 
     def finish(self, *, within_s: float) -> bool:
         """Wait until what was taken is written, and end the thread; False when time ran out."""
@@ -194,12 +195,14 @@ class Checkpointer:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None or self._ended)
-                one = self._waiting
+                one, self._waiting = self._waiting, None
+                self._writing = one is not None
             if one is None:
                 return
             self._write(one)
             with self._changed:
-                self._waiting = None
+                self._writing = False
+                self._changed.notify_all()
 
     def _write(self, one: snapshot.Snapshot) -> None:
         try:
