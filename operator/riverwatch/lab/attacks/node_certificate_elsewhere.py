@@ -23,7 +23,7 @@ CARD = base.Card(
     cleans_up="Leaves nothing behind: it only reads.",
     victim=base.Part.NODE,
     reach=base.Reach.CLUSTER,
-    needs=("a node whose kubelet's certificate is at hand, with pods that mount secrets",),
+    needs=("a node whose kubelet's certificate is at hand, with pods that refer to secrets",),
 )
 """What a reader should know before it is run."""
 

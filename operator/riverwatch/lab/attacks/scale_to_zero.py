@@ -13,12 +13,12 @@ CARD = base.Card(
     title="Workloads scaled to nothing by the autoscaler",
     technique=base.Technique(id="T1489", name="Service Stop", tactic="Impact"),
     use_case=vocabulary.UseCase.IMPACT,
-    subtlety=base.Subtlety.SUBTLE,
+    subtlety=base.Subtlety.OBVIOUS,
     does=(
         "With the autoscaler's token, address and client, scales several deployments to zero at night, as it "
         "might after a quiet day."
     ),
-    seen_by="Scaling is its job; zero, for workloads it never scaled so low, one after the other, is not.",
+    seen_by="Scaling to nothing; for this identity, workloads it never scaled so low, one after the other.",
     cleans_up="The numbers of replicas are patched back.",
     victim=base.Part.AUTOSCALER,
     reach=base.Reach.CLUSTER,
@@ -38,7 +38,6 @@ def script(ctx: context.AttackContext) -> base.Script:
         path = paths.group("apps/v1", "deployments", namespace, name, "scale")
         replicas = workloads.replicas(ctx.read(path).body)
         ctx.restore_later(path, {"spec": {"replicas": replicas}})
-        yield thief.get(path)
         yield thief.patch(path, {"spec": {"replicas": 0}}, content_type=session.MERGE_PATCH)
 
 
