@@ -40,6 +40,7 @@ lint: setup ## Check style, layers and types
 verify: setup ## Fail when a generated file differs from what it is generated from
 	$(BIN)/python -m riverwatch.api.render --check
 	$(BIN)/python -m riverwatch.control.manifests --check
+	$(BIN)/python -m riverwatch.control.pages --check
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
 
@@ -58,17 +59,25 @@ demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write
 docs: setup ## Write every generated file: custom resources, RBAC, reference pages
 	$(BIN)/python -m riverwatch.api.render
 	$(BIN)/python -m riverwatch.control.manifests
+	$(BIN)/python -m riverwatch.control.pages
 	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.features.pages
 	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.lab.attacks.reference
 
 kind-up: ## Start a kind cluster whose audit records go to riverwatch (needs Docker and kind)
+	test -d .riverwatch/audit || manifests/audit-credentials.sh .riverwatch/audit
 	kind create cluster --name riverwatch --config kind-config.yaml
+	docker build --file operator/Dockerfile --tag riverwatch:0.1.0 .
+	kind load docker-image riverwatch:0.1.0 --name riverwatch
 
 deploy: ## Install the custom resources and the operator into the current cluster
 	kubectl apply --server-side -f crds/
-	kubectl apply --server-side -f manifests/
+	kubectl apply --server-side -f manifests/namespace.yaml
+	kubectl --namespace riverwatch-system create secret generic riverwatch-audit --dry-run=client --output yaml \
+		--from-file=.riverwatch/audit/tls.crt --from-file=.riverwatch/audit/tls.key --from-file=.riverwatch/audit/token \
+		| kubectl apply --server-side -f -
+	kubectl apply --server-side -k manifests/
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis demo-report.html

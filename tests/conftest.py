@@ -145,6 +145,7 @@ class MemoryApi:
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     api: MemoryApi
+    gone: threading.Event
 
     def log_message(self, *_: object) -> None:
         pass
@@ -152,6 +153,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
+        if self.gone.is_set():
+            self.close_connection = True  # kept alive from before; a server that is away answers nobody
+            return
         status, body, more = self.api.answer(
             self.command, self.path, dict(self.headers), json.loads(raw) if raw else None
         )
@@ -186,7 +190,8 @@ class ServedApi:
         return connections.Connection(server=f"http://127.0.0.1:{self.port}", token="secret-token")
 
     def up(self) -> None:
-        handler = type("Handler", (_Handler,), {"api": self.api})
+        self._gone = threading.Event()
+        handler = type("Handler", (_Handler,), {"api": self.api, "gone": self._gone})
         server = _Server(("127.0.0.1", self.port), handler)
         self.port = server.server_address[1]
         self._server = server
@@ -194,6 +199,7 @@ class ServedApi:
 
     def down(self) -> None:
         if self._server is not None:
+            self._gone.set()
             self._server.shutdown()
             self._server.server_close()
             self._server = None

@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import pathlib
-import secrets
 import signal
 import socket
 import ssl
@@ -27,7 +26,7 @@ from riverwatch import errors
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import connection, resources
 from riverwatch.lab import controlplane
-from riverwatch.lab.controlplane import certificates, processes
+from riverwatch.lab.controlplane import processes
 
 WAIT_S = 60.0
 """Longest wait for anything, in seconds; the machine may be busy."""
@@ -143,9 +142,9 @@ class Site:
             "kubeconfig": str(self._kubeconfig),
             "audit-host": "127.0.0.1",
             "audit-port": str(self.port),
-            "audit-cert": str(self.folder / "receiver.crt"),
-            "audit-key": str(self.folder / "receiver.key"),
-            "audit-token-file": str(self.folder / "token"),
+            "audit-cert": str(self.folder / "audit" / "tls.crt"),
+            "audit-key": str(self.folder / "audit" / "tls.key"),
+            "audit-token-file": str(self.folder / "audit" / "token"),
             "probe-host": "127.0.0.1",
             "probe-port": str(probe_port),
         } | options
@@ -206,15 +205,11 @@ def object_of(kind: resources.Resource, name: str, within: str = "", **content: 
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A control plane that sends its audit records to a port where an operator may listen."""
     folder = tmp_path_factory.mktemp("operator")
-    authority = certificates.Authority(folder / "ca")
-    pair = authority.issue_server("receiver", ("127.0.0.1", "localhost"))
-    (folder / "receiver.crt").write_bytes(pair.certificate.read_bytes())
-    (folder / "receiver.key").write_bytes(pair.key.read_bytes())
-    token = secrets.token_urlsafe(32)
-    (folder / "token").write_text(token + "\n")
+    made = folder / "audit"
+    subprocess.run([ROOT / "manifests" / "audit-credentials.sh", made, "127.0.0.1"], check=True, capture_output=True)
     port = free_port()
     webhook = controlplane.Webhook(
-        url=f"https://127.0.0.1:{port}/audit", authority=authority.pair.certificate, token=token
+        url=f"https://127.0.0.1:{port}/audit", authority=made / "ca.crt", token=(made / "token").read_text().strip()
     )
     with controlplane.ControlPlane.start(folder / "plane", controlplane.Options(webhook=webhook)) as plane:
         site = Site(plane, folder, webhook)

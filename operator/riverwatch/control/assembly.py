@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 
 from riverwatch import clock, metrics, outputs, settings
 from riverwatch.control import (
@@ -48,7 +49,7 @@ from riverwatch.outputs import (
 from riverwatch.rules import engine
 from riverwatch.rules import rule as rule_types
 from riverwatch.runtime import context as contexts
-from riverwatch.runtime import pipeline, worker, worker_queue
+from riverwatch.runtime import leader, pipeline, worker, worker_queue
 from riverwatch.sources import audit_tail, audit_webhook, host, webhook_access
 from riverwatch.sources import base as sources_base
 
@@ -99,7 +100,7 @@ class Operator:
             client,
             known,
             operator_namespace=chosen.namespace,
-            instance=os.environ.get("HOSTNAME", "riverwatch"),
+            instance=_instance(),
             time=self._time,
         )
         dispatcher = self._dispatcher([writer, announcer])
@@ -114,7 +115,9 @@ class Operator:
             time=self._time,
             connection=connection,
             client=client,
-            worker=worker.Worker(memory, dispatcher.submit, queue=queue, time=self._time),
+            worker=worker.Worker(
+                memory, dispatcher.submit, queue=queue, time=self._time, observe=self.metrics.batch_seconds.observe
+            ),
             dispatcher=dispatcher,
             housekeeper=housekeeping.Housekeeper(
                 client,
@@ -124,6 +127,11 @@ class Operator:
             ),
             announcer=announcer,
             readiness=contexts.Readiness(),
+        )
+        self._leader = (
+            leader.Leader(client, namespace=chosen.namespace, me=_instance(), time=self._time)
+            if chosen.leader_election
+            else None
         )
         built_in = frozenset(card.id for card in rule_engine.cards)
         self._policies = policies.PolicyKeeper(self._report, self._policies_changed, time=self._time)
@@ -182,6 +190,8 @@ class Operator:
 
         self._receivers.stop()
         self._steward.stop(within_s=min(5.0, left_s()))
+        if self._leader is not None:
+            self._leader.resign()
         if not self.context.worker.stop(within_s=left_s()):
             _log.error("the worker did not finish its queue", extra={"left": self.context.worker.queue.depth})
         if self._durable is not None and not self._durable.close(within_s=left_s()):
@@ -288,11 +298,23 @@ class Operator:
             change=self.context.worker.change,
             time=self._time,
         )
-        return [
-            steward.Chore("models", models.EVERY_S, reporter.run),
-            steward.Chore("tidy", TIDY_S, self.context.housekeeper.tidy),
+        chores = [
+            steward.Chore("models", models.EVERY_S, self._if_leading(reporter.run)),
+            steward.Chore("tidy", TIDY_S, self._if_leading(self.context.housekeeper.tidy)),
             steward.Chore("resync", RESYNC_S, self._resync),
         ]
+        if self._leader is not None:
+            chores.insert(0, steward.Chore("lead", leader.STEP_S, self._leader.step))
+        return chores
+
+    def _if_leading(self, run: Callable[[], object]) -> Callable[[], None]:
+        """Have something done only while this replica leads, or always when nobody is elected."""
+
+        def when_leading() -> None:
+            if self._leader is None or self._leader.leads:
+                run()
+
+        return when_leading
 
     def _resync(self) -> None:
         self._steward.sync()
@@ -307,3 +329,8 @@ class Operator:
 
     def _told(self, verdict: triage.Triage) -> None:
         _log.info("verdict", extra={"object": verdict.uid, "reason": str(verdict.verdict)})
+
+
+def _instance() -> str:
+    """Return the name of this replica: the pod's, else the machine's with the process."""
+    return os.environ.get("HOSTNAME") or f"{socket.gethostname()}-{os.getpid()}"

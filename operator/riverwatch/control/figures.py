@@ -68,6 +68,7 @@ class Figures:
 
     def _grown(self, name: str, now: float) -> float:
         """Return by how much a number grew since the last scrape."""
-        grown = now - self._before.get(name, 0.0)
-        self._before[name] = now
-        return max(0.0, grown)
+        before = self._before.get(name, 0.0)
+        # Read while the worker writes, a difference of two counts may go back for a moment.
+        self._before[name] = max(before, now)
+        return max(0.0, now - before)

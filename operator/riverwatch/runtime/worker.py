@@ -81,9 +81,11 @@ class Worker(Generic[P]):
         Clock.
     record_max_bytes
         Largest record, in bytes.
+    observe
+        Told the seconds that each delivery took.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two of them have good defaults
         self,
         pipeline: P,
         deliver: Callable[[Iterable[finding.Detection]], None],
@@ -91,6 +93,7 @@ class Worker(Generic[P]):
         queue: worker_queue.WorkQueue[P],
         time: clock.Clock,
         record_max_bytes: int = decode.RECORD_MAX_BYTES,
+        observe: Callable[[float], object] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._deliver = deliver
@@ -100,6 +103,7 @@ class Worker(Generic[P]):
         self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
         self.counts = Counts()
         self.step = pressure.Step.EASY
+        self._observe = observe or (lambda _: None)
         self._own: worker_identity.OwnIdentity | None = None
         self._duties: list[tuple[Duty, float]] = []
         self._on_step: Callable[[P, pressure.Step], None] | None = None
@@ -198,7 +202,9 @@ class Worker(Generic[P]):
             self.counts.detections += len(found)
             self._deliver(found)
         self.counts.batches += 1
-        self.counts.busy_s += self._time.monotonic_s() - began_s
+        took_s = self._time.monotonic_s() - began_s
+        self.counts.busy_s += took_s
+        self._observe(took_s)
         self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
 
     def _processed(self, records: list[record.AuditRecord], *, where: str) -> Sequence[finding.Detection]:
