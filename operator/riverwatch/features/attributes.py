@@ -87,6 +87,9 @@ def action_of(verb: str, api_group: str, resource: str, subresource: str) -> str
     """
     if subresource in CONNECT_SUBRESOURCES:
         verb = "connect"
+    elif verb == "watch":
+        # An informer lists when it starts and watches afterwards: one habit, whichever comes first.
+        verb = "list"
     path = f"{resource}.{api_group}" if api_group else resource
     return f"{verb} {path}/{subresource}" if subresource else f"{verb} {path}"
 

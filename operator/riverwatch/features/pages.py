@@ -16,8 +16,9 @@ PAGE = pathlib.Path("docs/reference/features.md")
 
 _HEAD = """# Attributes that habits are learned on
 
-Written by `make docs` from the cards in `features/catalog.py`. This is also the privacy sheet: models read these audit fields and
-no others, and keep the values shown here (networks instead of addresses, product names instead of versions), never request bodies.
+Written by `make docs` from the cards in `features/catalog.py`. This is also the privacy sheet: models read these
+audit fields and no others, and keep the values shown here (networks instead of addresses, product names instead of
+versions), never request bodies.
 
 | attribute | answers | audit fields read | can point at a person or place | why |
 |---|---|---|---|---|

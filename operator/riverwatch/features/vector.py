@@ -75,7 +75,12 @@ def sibling_key(principal: identities.Principal) -> str:
 
 
 def measure(
-    activity: record.Activity, *, rules: str = NOT_APPLICABLE, own_pod: bool = False, siblings: str = "", volume: str = NOT_APPLICABLE
+    activity: record.Activity,
+    *,
+    rules: str = NOT_APPLICABLE,
+    own_pod: bool = False,
+    siblings: str = "",
+    volume: str = NOT_APPLICABLE,
 ) -> FeatureVector:
     """Return the attributes of one activity.
 

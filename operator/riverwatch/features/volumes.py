@@ -1,9 +1,10 @@
 """Stage 3 state: how much of what an identity does in one minute, ten minutes, an hour, a day.
 
-Each activity that matters for volume (writes, deletes, reads of secrets, logs, refusals) is counted per identity in windows of
-record time that start at whole multiples of their length. When a count reaches a power of two, that is a value of the attribute
-``volume``: a habit knows which powers an identity reached before, so "reached 64 deletes in 10 minutes" is new or it is not, and
-one model judges volumes and everything else. Owned by the pipeline; the identity counted longest ago is forgotten first.
+Each activity that matters for volume (writes, deletes, reads of secrets, logs, refusals) is counted per identity in
+windows of record time that start at whole multiples of their length. When a count reaches a power of two, that is a
+value of the attribute ``volume``: a habit knows which powers an identity reached before, so "reached 64 deletes in 10
+minutes" is new or it is not, and one model judges volumes and everything else. Owned by the pipeline; the identity
+counted longest ago is forgotten first.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Volumes:
         self._began_s: float | None = None
 
     def count(self, activity: record.Activity) -> str:
-        """Count one activity; return the highest power of two that it made a window reach, in words, or an empty text."""
+        """Count one activity; return the highest power of two that it made a window reach, in words, or nothing."""
         kinds = kinds_of(activity.verb, activity.resource, activity.subresource, refused=activity.refused)
         if not kinds:
             return ""

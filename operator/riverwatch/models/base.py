@@ -47,8 +47,8 @@ class Surprise(msgspec.Struct, frozen=True):
     """Groups that never showed the value either: ``siblings``, ``namespace``, ``cluster``."""
     siblings: int
     """Number of identities in the group of siblings, the identity itself included."""
-    peak: float = 0.0
-    """For volumes: the highest count of earlier windows."""
+    damped: str = ""
+    """What explains the novelty, so that it counts less; empty for nothing."""
 
 
 def to_score(nats: float) -> float:

@@ -43,6 +43,10 @@ MAX_CONTEXTS = 256
 LEAST_TOLD_NATS = 1.0
 """Records with less surprise than this are judged but never told, so their explanation is not gathered."""
 
+OWN_ONLY = frozenset({"hour", "volume", "rule"})
+"""Attributes in which groups say nothing: a first hour or amount in the cluster mostly tells how young the stream is,
+and a first rule hit how rare the rule is."""
+
 USUAL_VALUES = 3
 """Most frequent values told in an explanation."""
 
@@ -120,7 +124,7 @@ class Novelty(river_base.AnomalyDetector):
         habit = self._habits.get(identity)
         groups = self._groups(siblings)
         return sum(
-            _nats(habit, groups, place, value)[0]
+            _nats(habit, groups, place, value, own=self.attributes[place] in OWN_ONLY)[0]
             for place, value in enumerate(values)
             if value and (habit is None or value not in habit.attributes[place].values)
         )
@@ -136,7 +140,10 @@ class Novelty(river_base.AnomalyDetector):
         if not fresh:
             return []
         groups = self._groups(siblings)
-        weighed = [(place, value, *_nats(habit, groups, place, value)) for place, value in fresh]
+        weighed = [
+            (place, value, *_nats(habit, groups, place, value, own=self.attributes[place] in OWN_ONLY))
+            for place, value in fresh
+        ]
         # What is told about a surprise costs more than the surprise; weak records are never told.
         told = sum(nats for _, _, nats, _ in weighed) >= LEAST_TOLD_NATS
         members = len(self._members.get(siblings, ()))
@@ -225,15 +232,17 @@ def _bursts(item: tuple[str, list[float]]) -> float:
 
 
 def _nats(
-    habit: levels.Habit | None, groups: tuple[tuple[str, levels.Level], ...], place: int, value: str
+    habit: levels.Habit | None, groups: tuple[tuple[str, levels.Level], ...], place: int, value: str, *, own: bool
 ) -> tuple[float, tuple[str, ...]]:
     """Return the surprise of a value that is new to the identity, and the groups that never showed it either."""
     nats = _identity_nats(habit, place)
     unseen = []
     for name, level in groups:
         if value not in level.values[place]:
-            nats -= math.log(level.chance_of_first(place))
             unseen.append(name)
+            if own:
+                continue
+            nats -= math.log(level.chance_of_first(place))
     return nats, tuple(unseen)
 
 

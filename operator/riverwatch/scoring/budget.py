@@ -15,8 +15,8 @@ import msgspec
 
 from riverwatch.scoring import calibrate
 
-QUIET_SHARE = 0.04
-"""Share of the budget that anomalies of ordinary life may use: 5 a day become one in five days. The rest is headroom
+QUIET_SHARE = 0.06
+"""Share of the budget that anomalies of ordinary life may use: 5 a day become two a week. The rest is headroom
 for life that changes, so that the stated budget holds on bad days, too."""
 
 FLOOR_NATS = 9.0

@@ -33,9 +33,10 @@ PRIOR_LEVEL_NATS = 6.0
 PRIOR_SCALE_NATS = 2.0
 """Scale of the tail assumed before enough cases were seen (measured on recorded benign life: 1.2 to 2.6)."""
 
-MAX_STRETCH = 1.25
-"""The tail's scale grows at most by this factor per epoch, and its start by half a scale beside what more traffic explains:
-a time full of attacks cannot lift the threshold at once, and the budget's cap holds the line meanwhile."""
+MAX_STRETCH = 1.1
+"""The tail's scale grows at most by this factor per epoch, and its start by a quarter of a scale beside what more
+traffic explains: a time full of attacks cannot lift the threshold at once, and the budget's cap holds the line
+meanwhile."""
 
 SECONDS_PER_DAY = 86_400.0
 """Seconds."""
@@ -91,7 +92,7 @@ class Calibrator:
         self._now_s = 0.0
         self._fit: Tail | None = None
         self._trusted: Tail | None = None
-        """Fit at the end of the last epoch that had enough cases."""
+        """Fit at the end of learning, then at the end of each epoch."""
 
     def advance(self, time_s: float) -> None:
         """Tell the calibrator the record time; begins a new epoch when the seen time has doubled."""
@@ -101,7 +102,7 @@ class Calibrator:
         self._now_s = max(self._now_s, time_s)
         current = self._epochs[-1]
         if self._now_s - current.start_s >= min(max(current.start_s - self._born_s, MIN_EPOCH_S), MAX_EPOCH_S):
-            if self.cases * TAIL_SHARE >= TAIL:
+            if self._trusted is not None:
                 self._trusted = self.tail()
             self._epochs = [current, Epoch(self._now_s)]
             self._fit = None
@@ -115,6 +116,11 @@ class Calibrator:
         if len(epoch.top) > KEEP:
             del epoch.top[0]
         self._fit = None
+
+    def trust(self) -> None:
+        """Take the fit of now as the one to stretch from: learning has ended."""
+        if self._trusted is None and self.cases * TAIL_SHARE >= MIN_TAIL:
+            self._trusted = self.tail()
 
     @property
     def cases(self) -> int:
@@ -160,7 +166,7 @@ def _stretched(trusted: Tail, fitted: Tail) -> Tail:
     """Bound a fit by the one that was trusted before."""
     growth = math.log(max(fitted.rate_at_level / trusted.rate_at_level, 1.0))
     return Tail(
-        min(fitted.level, trusted.level + trusted.scale * (growth + 0.5)),
+        min(fitted.level, trusted.level + trusted.scale * (growth + 0.25)),
         min(fitted.scale, trusted.scale * MAX_STRETCH),
         fitted.rate_at_level,
     )

@@ -122,7 +122,9 @@ def _reason(part: base.Surprise, contribution: float, *, more: int) -> argument.
         expected=expected,
         frequency=frequency(part),
         contribution=round(contribution, 3),
-        text=sentence(part) + (f" So were {more} more." if more > 1 else " So was one more." if more else ""),
+        text=sentence(part)
+        + (f" It counts less, because {part.damped}." if part.damped else "")
+        + (f" So were {more} more." if more > 1 else " So was one more." if more else ""),
     )
 
 

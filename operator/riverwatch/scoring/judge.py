@@ -19,7 +19,7 @@ from riverwatch.features import vector
 from riverwatch.models import base as models_base
 from riverwatch.models import credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, budget, calibrate, cases, policy, sensitivity
+from riverwatch.scoring import argument, budget, calibrate, cases, damping, policy, sensitivity
 
 RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
@@ -102,6 +102,7 @@ class Judge:
         self.cases = cases.CaseBook()
         self.calibrator = calibrate.Calibrator()
         self.budget = budget.Budget()
+        self.young = damping.Young()
         self._next_sweep_s = 0.0
 
     def sweep(self, now_s: float, *, age_s: float) -> list[cases.Held]:
@@ -134,6 +135,7 @@ class Judge:
             "cases": self.cases.dump(),
             "calibrator": self.calibrator.dump(),
             "budget": self.budget.dump(),
+            "young": self.young.dump(),
             "next_sweep_s": self._next_sweep_s,
         }
 
@@ -142,6 +144,7 @@ class Judge:
         self.cases.load(data["cases"])
         self.calibrator.load(data["calibrator"])
         self.budget.load(data["budget"])
+        self.young.load(data["young"])
         self._next_sweep_s = data["next_sweep_s"]
 
     def threshold(self, rules: policy.EffectivePolicy) -> float:
@@ -155,11 +158,15 @@ class Judge:
         if not (loud or parts):
             return None
         activity = question.activity
+        self.young.see(activity)
+        parts = damping.damp(parts, activity, self.young)
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
         case.hit(loud)
         rule_nats = max((RULE_NATS[_rule_severity(hit, question)] for hit in case.hits), default=0.0)
         nats = case.nats + rule_nats
+        if question.warm:
+            self.calibrator.trust()
         threshold = self.threshold(question.policy)
         severity = _severity(case.hits, nats, threshold, question)
         weighed = Weighed(loud, strength, nats, threshold, severity)
@@ -195,7 +202,7 @@ class Judge:
             placed = any(part.feature in PLACE_FEATURES for part in question.parts)
             return weighed.strength > 0.0 or bool(weighed.loud) or placed
         if question.warm:
-            enough = weighed.nats >= weighed.threshold
+            enough = weighed.nats >= weighed.threshold or _first_medium(question, weighed)
             strong = weighed.nats >= weighed.threshold * budget.STRONG_FACTOR
         else:
             # Without a baseline only rules can be believed, and the budget keeps the weaker ones in bounds.
@@ -222,6 +229,12 @@ class Judge:
         if len(case.held) < cases.MAX_HELD:
             case.held.append(cases.Held(question.measured, question.use))
         return True
+
+
+def _first_medium(question: Question, weighed: Weighed) -> bool:
+    """Tell whether the identity trips a rule of severity Medium that is not its habit."""
+    medium = any(_rule_severity(hit, question) is vocabulary.Severity.MEDIUM for hit in weighed.loud)
+    return medium and any(part.feature == "rule" for part in question.parts)
 
 
 def _evidence(question: Question, weighed: Weighed) -> argument.Evidence:

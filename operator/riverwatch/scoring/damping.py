@@ -1,0 +1,172 @@
+"""Stage 5 helper: novelty that something else explains counts less, and says so; a credential out of place counts more.
+
+Three explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), the namespace is young, the object was just created. Only
+*where to* and *how much* are damped, never *what* or *where from*, and never rules. Pure but for the young things it remembers; owned by
+`scoring.judge`.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+
+import msgspec
+
+from riverwatch.activity import identities, record
+from riverwatch.features import catalog
+from riverwatch.models import base
+
+EXPLAINED = 0.25
+"""Weight of a novelty that something else explains: still enough to add to a case that has more."""
+
+OUT_OF_PLACE = 1.5
+"""Weight of a credential that left its place: what stolen credentials do and ordinary life hardly ever."""
+
+YOUNG_S = 86_400.0
+"""Seconds for which a namespace or an object is young: a roll-out and the first day of its use."""
+
+SETTLED_S = 86_400.0
+"""Seconds of the stream before anything can be called young; at first everything is."""
+
+MAX_YOUNG = 20_000
+"""Namespaces and objects remembered, the oldest forgotten first."""
+
+CONTROL_PLANE_NAMESPACE = "kube-system"
+"""Namespace of the service accounts that kube-controller-manager's controllers use."""
+
+CONTROLLERS = frozenset(
+    {
+        "attachdetach-controller",
+        "certificate-controller",
+        "clusterrole-aggregation-controller",
+        "cronjob-controller",
+        "daemon-set-controller",
+        "deployment-controller",
+        "disruption-controller",
+        "endpoint-controller",
+        "endpointslice-controller",
+        "endpointslicemirroring-controller",
+        "ephemeral-volume-controller",
+        "expand-controller",
+        "generic-garbage-collector",
+        "horizontal-pod-autoscaler",
+        "job-controller",
+        "legacy-service-account-token-cleaner",
+        "namespace-controller",
+        "node-controller",
+        "persistent-volume-binder",
+        "pod-garbage-collector",
+        "pv-protection-controller",
+        "pvc-protection-controller",
+        "replicaset-controller",
+        "replication-controller",
+        "resourcequota-controller",
+        "root-ca-cert-publisher",
+        "service-account-controller",
+        "service-cidrs-controller",
+        "service-controller",
+        "statefulset-controller",
+        "ttl-after-finished-controller",
+        "ttl-controller",
+        "validatingadmissionpolicy-status-controller",
+    }
+)
+"""Controllers of kube-controller-manager (its controller descriptors); exact names, in `CONTROL_PLANE_NAMESPACE`
+only."""
+
+_FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
+_DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
+
+
+@functools.lru_cache(maxsize=16_384)
+def follows_others(principal: identities.Principal) -> bool:
+    """Tell whether an identity acts on what others decided: kubelets, and the parts of the control plane."""
+    if principal.kind is identities.PrincipalKind.NODE:
+        return True
+    if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
+        return principal.namespace == CONTROL_PLANE_NAMESPACE and principal.name in CONTROLLERS
+    return principal.username in identities.CONTROL_PLANE_NAMES
+
+
+class Young:
+    """Namespaces and named objects, and when they appeared."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+        self._began_s: float | None = None
+
+    def see(self, activity: record.Activity) -> None:
+        """Remember when a namespace was first touched and a named object created."""
+        if self._began_s is None:
+            self._began_s = activity.time_s
+        if activity.namespace and not activity.failed:
+            self._note(activity.namespace, activity.time_s, again=False)
+            if activity.verb == "create" and not activity.subresource:
+                self._note(f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s, again=True)
+
+    def explains(self, activity: record.Activity) -> bool:
+        """Tell whether the target is so young that nobody can have a habit about it."""
+        if self._began_s is None or activity.time_s - self._began_s < SETTLED_S:
+            return False
+        return self._young(activity.namespace, activity.time_s) or self._young(
+            f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s
+        )
+
+    def _young(self, key: str, time_s: float) -> bool:
+        since = self._since.get(key)
+        born_with_the_stream = since is None or self._began_s is None or since - self._began_s < SETTLED_S
+        return not born_with_the_stream and time_s - (since or 0.0) < YOUNG_S
+
+    def _note(self, key: str, time_s: float, *, again: bool) -> None:
+        if key in self._since and not again:
+            return
+        self._since[key] = time_s
+        if len(self._since) > MAX_YOUNG:
+            del self._since[next(iter(self._since))]
+
+    def dump(self) -> list[object]:
+        """Return plain data for a checkpoint."""
+        return [self._began_s, self._since]
+
+    def load(self, data: list[object]) -> None:
+        """Take over what `dump` returned."""
+        self._began_s, self._since = data  # type: ignore[assignment]
+
+
+@functools.lru_cache(maxsize=16_384)
+def public(address: str) -> bool:
+    """Tell whether an address is one of the public internet."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
+    """Give more weight to a bound credential in two places, and to a private habit used from the public internet."""
+    moved = part.feature == "credential"
+    outside = part.feature == "network" and public(activity.source_ip) and not _ever_public(part)
+    return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE) if moved or outside else part
+
+
+def _ever_public(part: base.Surprise) -> bool:
+    return any(public(network.split("/")[0]) for network, _ in part.usual)
+
+
+def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) -> list[base.Surprise]:
+    """Return the surprises with those damped that something else explains."""
+    parts = [_placed(part, activity) for part in parts]
+    if follows_others(activity.principal):
+        why = "it follows what others decided"
+    elif young.explains(activity):
+        why = "the target is new"
+    else:
+        return sorted(parts, key=lambda part: -part.nats)
+    damped = [
+        msgspec.structs.replace(part, nats=part.nats * EXPLAINED, damped=why)
+        if _FACETS.get(part.feature) in _DAMPED
+        else part
+        for part in parts
+    ]
+    return sorted(damped, key=lambda part: -part.nats)
