@@ -23,6 +23,7 @@ from riverwatch.control import (
     durable,
     figures,
     inventory,
+    last_good,
     models,
     policies,
     probes,
@@ -134,8 +135,10 @@ class Operator:
             else None
         )
         built_in = frozenset(card.id for card in rule_engine.cards)
-        self._policies = policies.PolicyKeeper(self._report, self._policies_changed, time=self._time)
-        self._rules = rules.RuleKeeper(self._report, self._rules_changed, built_in=built_in)
+        kept = last_good.LastGood(chosen.state_dir)
+        self._policies = policies.PolicyKeeper(self._report, self._policies_changed, time=self._time, memory=kept)
+        self._rules = rules.RuleKeeper(self._report, self._rules_changed, built_in=built_in, memory=kept)
+        self._policies_changed()
         self._steward = steward.Steward(self.context, self._followers(), chores=self._chores())
         self._receivers = host.SourceHost(self._sources())
         self._remember()
@@ -198,7 +201,8 @@ class Operator:
             _log.error("the last checkpoint was not written in time")
         lost = self.context.dispatcher.stop(within_s=left_s()) + self._report.lane.stop(within_s=min(3.0, left_s()))
         if lost:
-            _log.error("some deliveries could not be made any more", extra={"left": lost})
+            told = "are made after the next start" if self._durable else "could not be made any more"
+            _log.warning("some deliveries %s", told, extra={"left": lost})
         self.context.client.close()
 
     def _announce(self) -> None:

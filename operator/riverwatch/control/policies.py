@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from riverwatch import clock, errors
-from riverwatch.control import statuses, watched
+from riverwatch.control import last_good, statuses, watched
 from riverwatch.kube import resources
 from riverwatch.scoring import policy, policy_compile
 
@@ -48,18 +48,28 @@ class PolicyKeeper:
         Told that the set changed; `policy_set` gives the new one.
     time
         Clock, to count exceptions that are over.
+    memory
+        Last good versions of an earlier run; they hold until the first list says otherwise.
     """
 
     follows = (resources.CLUSTER_POLICIES, resources.POLICIES, resources.NAMESPACES)
 
-    def __init__(self, report: statuses.Statuses, publish: Callable[[], None], *, time: clock.Clock) -> None:
+    def __init__(
+        self,
+        report: statuses.Statuses,
+        publish: Callable[[], None],
+        *,
+        time: clock.Clock,
+        memory: last_good.LastGood | None = None,
+    ) -> None:
+        self._memory = memory or last_good.LastGood(None)
         self._report = report
         self._publish = publish
         self._time = time
         self._lock = threading.Lock()
         self._held: dict[resources.Resource, dict[watched.Key, Held]] = {
-            resources.POLICIES: {},
-            resources.CLUSTER_POLICIES: {},
+            kind: {watched.key_of(body): compiled(body, None) for body in self._memory.bodies(kind)}
+            for kind in (resources.POLICIES, resources.CLUSTER_POLICIES)
         }
         self._labels: dict[watched.Key, Mapping[str, str]] = {}
 
@@ -79,6 +89,8 @@ class PolicyKeeper:
         held = compiled(body, before)
         with self._lock:
             self._held[resource][key] = held
+        if not held.problem:
+            self._memory.put(resource, body)
         if before is None or held.good != before.good:
             self._publish()
         self._report.observe(resource, body, self._observation(held))
@@ -90,6 +102,7 @@ class PolicyKeeper:
                 self._labels.pop(key, None)
             else:
                 self._held[resource].pop(key, None)
+                self._memory.drop(resource, key)
         self._publish()
 
     def known(self, resource: resources.Resource) -> Iterable[watched.Key]:

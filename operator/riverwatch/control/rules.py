@@ -16,7 +16,7 @@ import msgspec
 from riverwatch import errors
 from riverwatch.api import parse
 from riverwatch.api.v1alpha1 import rule as types
-from riverwatch.control import statuses, watched
+from riverwatch.control import last_good, statuses, watched
 from riverwatch.kube import resources
 from riverwatch.rules import cases as rule_cases
 from riverwatch.rules import rule as rule_types
@@ -69,17 +69,29 @@ class RuleKeeper:
         Puts rules in force.
     built_in
         Ids of the built-in rules, which stay theirs.
+    memory
+        Last good versions of an earlier run; they are put in force at once, until the first list says otherwise.
     """
 
     follows = (resources.RULES,)
 
-    def __init__(self, report: statuses.Statuses, publish: Publish, *, built_in: frozenset[str]) -> None:
+    def __init__(
+        self,
+        report: statuses.Statuses,
+        publish: Publish,
+        *,
+        built_in: frozenset[str],
+        memory: last_good.LastGood | None = None,
+    ) -> None:
+        self._memory = memory or last_good.LastGood(None)
         self._report = report
         self._publish = publish
         self._built_in = built_in
         self._lock = threading.Lock()
         self._in_force: dict[watched.Key, Examined] = {}
         self._seen: dict[watched.Key, tuple[int, Examined]] = {}
+        for body in self._memory.bodies(resources.RULES):
+            self._recall(body)
 
     def take(self, resource: resources.Resource, body: Mapping[str, Any]) -> None:
         """Examine a rule whose generation is new, and report."""
@@ -96,14 +108,16 @@ class RuleKeeper:
                 if examined.rules:
                     self._in_force[key] = examined
             if examined.rules:
+                self._memory.put(resource, body)
                 self._publish(key[1], examined.rules)
         self._report.observe(resource, body, self._observation(key, examined), further=self._further(examined))
 
-    def forget(self, resource: resources.Resource, key: watched.Key) -> None:  # noqa: ARG002 - there is one kind
+    def forget(self, resource: resources.Resource, key: watched.Key) -> None:
         """Take a rule out of force."""
         with self._lock:
             self._seen.pop(key, None)
             self._in_force.pop(key, None)
+            self._memory.drop(resource, key)
         self._publish(key[1], ())
 
     def known(self, resource: resources.Resource) -> Iterable[watched.Key]:  # noqa: ARG002 - there is one kind
@@ -115,6 +129,14 @@ class RuleKeeper:
         """Return how many rules cannot be put in force as they stand."""
         with self._lock:
             return sum(1 for _, examined in self._seen.values() if not examined.rules)
+
+    def _recall(self, body: Mapping[str, Any]) -> None:
+        """Put a rule of an earlier run in force."""
+        key, examined = watched.key_of(body), examine(body, taken=self._built_in)
+        if examined.rules:
+            self._in_force[key] = examined
+            self._seen[key] = (watched.generation_of(body), examined)
+            self._publish(key[1], examined.rules)
 
     def _observation(self, key: watched.Key, examined: Examined) -> Any:
         if examined.rules:
