@@ -14,7 +14,7 @@ from riverwatch import errors
 from riverwatch.activity import normalise
 from riverwatch.activity import record as words
 from riverwatch.lab import controlplane, world
-from riverwatch.lab.recording import choice, inventory, output, recorder
+from riverwatch.lab.recording import choice, inventory, kubelet, output, recorder
 
 DAYS = 0.2
 """Simulated days: enough for everybody who works at night, few enough for a test."""
@@ -24,9 +24,10 @@ DAYS = 0.2
 def recording(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """One recording, shared by all tests of this file."""
     folder = tmp_path_factory.mktemp("recording")
-    with controlplane.ControlPlane.start(tmp_path_factory.mktemp("record-plane"), controlplane.Options()) as on:
+    chosen = kubelet.tunnelled(tmp_path_factory.mktemp("tunnel"))
+    with controlplane.ControlPlane.start(tmp_path_factory.mktemp("record-plane"), chosen) as on:
         order = recorder.Order(
-            days=DAYS, seed=5, attacks=tuple(choice.attacks("stolen-token-new-address,secret-dump", seed=5))
+            days=DAYS, seed=5, attacks=tuple(choice.attacks("stolen-token-new-address,node-proxy", seed=5))
         )
         recorder.record(on, folder, order, progress=lambda *_: None)
         with pytest.raises(errors.BadInputError, match="recorded on before"):
@@ -95,6 +96,15 @@ def test_labels_name_records_that_exist_and_say_who(recording, records):
         if record["auditID"] in attacks["stolen-token-new-address"].audit_ids
     }
     assert all(episode.severity == "malicious" for episode in attacks.values())
+
+
+def test_nodes_answer_through_the_api_server(recording, records):
+    (attack,) = [one for one in world.read_labels(recording).attacks() if one.name == "node-proxy"]
+    codes = collections.defaultdict(set)
+    for record in records:
+        if record["auditID"] in attack.audit_ids:
+            codes[record["objectRef"].get("subresource", "")].add(record["responseStatus"]["code"])
+    assert codes["proxy"] == {200}
 
 
 def test_controllers_answer_what_people_and_pipelines_change(records):

@@ -20,8 +20,8 @@ import typer
 
 from riverwatch import errors
 from riverwatch.cli import lab
-from riverwatch.lab.controlplane import binaries, options, plane, registry
-from riverwatch.lab.recording import choice, output, recorder
+from riverwatch.lab.controlplane import binaries, plane, registry
+from riverwatch.lab.recording import choice, kubelet, output, recorder
 
 Days = Annotated[float, typer.Option(min=0.05, max=90, help="Simulated days.")]
 Seed = Annotated[int, typer.Option(help="Seeds every choice.")]
@@ -84,11 +84,10 @@ def _plane(name: str | None, places: binaries.Places) -> Iterator[plane.ControlP
     if name is not None:
         yield plane.ControlPlane.load(registry.folder(name))
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="riverwatch-record-") as scratch,
-        plane.ControlPlane.start(pathlib.Path(scratch) / "plane", options.Options(), places=places) as started,
-    ):
-        yield started
+    with tempfile.TemporaryDirectory(prefix="riverwatch-record-") as scratch:
+        folder = pathlib.Path(scratch)
+        with plane.ControlPlane.start(folder / "plane", kubelet.tunnelled(folder), places=places) as started:
+            yield started
 
 
 def _bar() -> rich.progress.Progress:

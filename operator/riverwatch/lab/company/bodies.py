@@ -15,6 +15,9 @@ from riverwatch.lab.company import model
 Body = dict[str, object]
 """One API object."""
 
+KUBELET_PORT = 10250
+"""Where kubelets listen in life."""
+
 HELM = "Helm"
 """Value of `app.kubernetes.io/managed-by` on what Helm installed."""
 
@@ -275,17 +278,19 @@ def node_status(machine: model.Node, *, port: int, time_s: float = world.START_S
             ("Ready", "KubeletReady"),
         )
     ]
+    addresses = [
+        {"type": "InternalIP", "address": machine.address},
+        {"type": "Hostname", "address": machine.name},
+    ]
+    if port != KUBELET_PORT:
+        # Without a tunnel the lab's kubelets answer on the loopback address; the API server looks at this name first.
+        addresses.append({"type": "ExternalDNS", "address": "localhost"})
     amounts = {"cpu": "8", "memory": "32Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     return {
         "conditions": conditions,
         "capacity": amounts,
         "allocatable": amounts,
-        # The lab's kubelets answer on the loopback address, which the API server looks up first.
-        "addresses": [
-            {"type": "InternalIP", "address": machine.address},
-            {"type": "Hostname", "address": machine.name},
-            {"type": "ExternalDNS", "address": "localhost"},
-        ],
+        "addresses": addresses,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": {
             "architecture": "amd64",

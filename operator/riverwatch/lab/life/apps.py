@@ -117,9 +117,7 @@ def run_job(cluster: view.View, workload: model.Workload, name: str) -> acts.Wri
         pods = [pod for pod in cluster.pods(namespace) if pod.name.startswith(name)]
         for pod in pods[:1]:
             yield acts.get("pods", namespace, pod.name, "log", container="main")
-        yield acts.delete(
-            "jobs", namespace, name, after_s=rng.uniform(60, 600), propagationPolicy="Background", settles=True
-        )
+        yield acts.delete("jobs", namespace, name, after_s=rng.uniform(60, 600), propagationPolicy="Background")
 
     return write
 

@@ -155,8 +155,6 @@ def _start(namespace: str, name: str, run: str, lasts_s: float) -> acts.Writer:
         read = acts.get("secrets", namespace, f"{name}-credentials", after_s=rng.uniform(12, 18))
         yield msgspec.structs.replace(read, who=model.username(namespace, name))
         yield acts.get("jobs", namespace, run, after_s=lasts_s)
-        yield acts.delete(
-            "jobs", namespace, run, after_s=rng.uniform(3600, 7200), propagationPolicy="Background", settles=True
-        )
+        yield acts.delete("jobs", namespace, run, after_s=rng.uniform(3600, 7200), propagationPolicy="Background")
 
     return write

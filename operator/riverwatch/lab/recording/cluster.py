@@ -44,7 +44,7 @@ BINDING_SEEN_S = 0.03
 UNSETTLED = frozenset({"new", "placed", "ending"})
 """Stages of pods for which scheduler or kubelet have something to do."""
 
-QUIET_S = 0.04
+QUIET_S = 0.03
 """Real seconds without news after which a settled cluster is believed to be settled."""
 
 

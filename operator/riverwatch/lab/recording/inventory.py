@@ -13,14 +13,12 @@ from typing import Any
 import yaml
 
 from riverwatch.lab import world
+from riverwatch.lab.company import bodies
 from riverwatch.lab.life import acts
 from riverwatch.lab.recording import wire
 
 FILE = "objects.yaml"
 """Name of the file."""
-
-KUBELET_PORT = 10250
-"""Where kubelets listen in life."""
 
 SHOWN = {
     "namespaces": "Namespace",
@@ -91,4 +89,4 @@ def _clean(resource: str, item: dict[str, Any]) -> None:
     if resource == "nodes":
         status = item["status"]
         status["addresses"] = [address for address in status["addresses"] if address["type"] != "ExternalDNS"]
-        status["daemonEndpoints"] = {"kubeletEndpoint": {"Port": KUBELET_PORT}}
+        status["daemonEndpoints"] = {"kubeletEndpoint": {"Port": bodies.KUBELET_PORT}}

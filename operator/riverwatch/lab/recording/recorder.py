@@ -20,7 +20,7 @@ import riverwatch
 from riverwatch import clock, errors
 from riverwatch.lab import world
 from riverwatch.lab.attacks import base
-from riverwatch.lab.company import commons, founding, people
+from riverwatch.lab.company import commons, founding, people, system
 from riverwatch.lab.controlplane import certificates, plane, versions
 from riverwatch.lab.life import acts, everyday, happenings, odd, rhythm
 from riverwatch.lab.recording import cast, cluster, inventory, kubelet, output, player, rewrite, scene, weaving, wire
@@ -97,13 +97,14 @@ class _Recording:
         self._span = rhythm.Span(world.START_S, world.START_S + order.days * world.DAY_S)
         authority = certificates.Authority(on.paths.certificates)
         pair = authority.issue_client(cast.OBSERVER, cast.OBSERVER, ("system:masters",))
+        machines = [machine.address for machine in (*system.NODES, *system.NEW_NODES)]
         credential = base.Credential(certificate_file=str(pair.certificate), key_file=str(pair.key))
         self._observer = world.Session(cast.OBSERVER, credential, "", f"{cast.OBSERVER}/{riverwatch.__version__}")
-        self._serving = authority.issue_server("lab-kubelets", ("localhost", "127.0.0.1"))
+        self._serving = authority.issue_server("lab-kubelets", ("localhost", "127.0.0.1", *machines))
 
     async def make(self, folder: pathlib.Path) -> dict[str, Any]:
         """Play, rewrite, write."""
-        kubelets = kubelet.Kubelets(self._serving)
+        kubelets = kubelet.Kubelets(self._serving, end=kubelet.tunnel(self._plane.chosen))
         port = await kubelets.start()
         began_s = self._time.monotonic_s()
         async with wire.Wire(self._plane.url, str(self._plane.authority)) as channel:

@@ -24,6 +24,9 @@ QUIET_SHARE = 0.4
 LAST_S = 1800.0
 """Seconds before the end after which no attack ends."""
 
+DRAWS = 60
+"""Rounds of draws before an attack is left out."""
+
 HOURS = {
     base.When.OFFICE: (9.0, 16.0),
     base.When.NIGHT: (22.0, 28.0),
@@ -177,17 +180,23 @@ def _start(rng: random.Random, when: base.When, first_s: float, last_s: float) -
     """Draw a start inside the hours; ``None`` when none is left."""
     low, high = HOURS[when]
     days = range(int(first_s // world.DAY_S), int(last_s // world.DAY_S) + 1)
-    starts = []
-    for day in days:
-        time_s = day * world.DAY_S - world.LOCAL_OFFSET_S + rng.uniform(low, high) * rhythm.HOUR_S
-        suits = (
-            rhythm.weekend(time_s)
-            if when is base.When.WEEKEND
-            else not (when is base.When.OFFICE and rhythm.weekend(time_s))
-        )
-        if first_s <= time_s <= last_s and suits:
-            starts.append(time_s)
-    return rng.choice(starts) if starts else None
+    # Rarely does the first round find nothing: only a recording of hours has so little room.
+    for _ in range(DRAWS):
+        starts = []
+        for day in days:
+            time_s = day * world.DAY_S - world.LOCAL_OFFSET_S + rng.uniform(low, high) * rhythm.HOUR_S
+            if first_s <= time_s <= last_s and _suits(when, time_s):
+                starts.append(time_s)
+        if starts:
+            return rng.choice(starts)
+    return None
+
+
+def _suits(when: base.When, time_s: float) -> bool:
+    """Say whether the day of the week is right."""
+    if when is base.When.WEEKEND:
+        return rhythm.weekend(time_s)
+    return not (when is base.When.OFFICE and rhythm.weekend(time_s))
 
 
 def _watch_s(path: str) -> float:
