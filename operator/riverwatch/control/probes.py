@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from riverwatch import errors
+
 Checks = Callable[[], Mapping[str, str]]
 """Name of each thing looked at -> what is wrong with it; empty when it is well."""
 
@@ -45,7 +47,13 @@ class Probes:
         """The port it really listens on, after `start`."""
 
     async def start(self) -> None:
-        """Begin to listen."""
+        """Begin to listen.
+
+        Raises
+        ------
+        BadInputError
+            When the address is taken or not of this machine.
+        """
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/livez", self._healthz)
@@ -54,7 +62,12 @@ class Probes:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self._wanted_port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            where = f"{self._host}:{self._wanted_port}"
+            raise errors.BadInputError(f"cannot listen there: {error.strerror}", where=where) from error
         self._runner = runner
         self.port = int(runner.addresses[0][1])
 
