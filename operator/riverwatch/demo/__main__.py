@@ -11,9 +11,6 @@ from riverwatch.cli import main
 FOLDER = pathlib.Path(__file__).parent
 """Where the recording lies."""
 
-LEARN_UNTIL = "2026-03-04T00:00:00Z"
-"""The first two recorded days are for learning; the break-in comes in the night after the fourth."""
-
 PAGE = "demo-report.html"
 """Page that is written into the current folder."""
 
@@ -25,8 +22,6 @@ def arguments() -> list[str]:
         str(FOLDER / "audit.jsonl.zst"),
         "--objects",
         str(FOLDER / "objects.yaml"),
-        "--learn-until",
-        LEARN_UNTIL,
         "--report",
         PAGE,
     ]
