@@ -113,3 +113,5 @@ def set_up(level: str, *, stream: TextIO | None = None) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+    # kopf warns at each start that it leaves signals to us, as it should.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
