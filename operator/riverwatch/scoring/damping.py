@@ -1,9 +1,9 @@
-"""Stage 5 helper: novelty that something else explains counts less, and says so; a credential out of place counts more.
+"""Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
 Three explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
 control plane's controllers act on other people's objects), the namespace is young, the object was just created. Only
-*where to* and *how much* are damped, never *what* or *where from*, and never rules. Pure but for the young things it remembers; owned by
-`scoring.judge`.
+*where to* and *how much* are damped, never *what* or *where from*, and never rules. Pure but for the young things it
+remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
