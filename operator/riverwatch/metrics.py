@@ -50,7 +50,7 @@ class Metrics:
     def __init__(self, *, skip_reasons: Iterable[str] = (), outputs: Iterable[str] = ()) -> None:
         outputs = tuple(outputs)
         # One more series per counter that nobody reads, and that looks like the counter to a prefix search.
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry.CollectorRegistry(auto_describe=True)
         self.records_read = self._counter("records_read", "Candidate audit records seen.")
         self.records_used = self._counter("records_used", "Audit records judged.")
