@@ -137,3 +137,20 @@ def test_objects_are_those_of_the_first_minute(recording):
     for item in body["items"]:
         assert item["metadata"]["creationTimestamp"] <= world.rfc3339(world.START_S)
     assert "localhost" not in (recording / inventory.FILE).read_text().split("kind: ServiceAccount")[0]
+
+
+def test_a_control_plane_with_played_nodes_serves_while_it_has_none(start_control_plane, tmp_path):
+    on = start_control_plane(controlplane.Options(kwok=True))
+    order = recorder.Order(days=0.05, seed=2)
+    facts = recorder.record(on, tmp_path / "recording", order, progress=lambda *_: None)
+    assert {key: facts[key] for key in output.COMPLAINTS if facts[key]} == {}
+    assert facts["records"] > 100
+    assert all(on.running().values())
+
+
+def test_a_control_plane_with_nodes_is_refused(start_control_plane, tmp_path):
+    on = start_control_plane(controlplane.Options())
+    on.api.call("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"}})
+    with pytest.raises(errors.BadInputError, match="nodes"):
+        recorder.record(on, tmp_path / "recording", recorder.Order(days=1, seed=1), progress=lambda *_: None)
+    assert not (tmp_path / "recording").exists()

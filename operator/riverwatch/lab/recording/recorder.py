@@ -9,8 +9,9 @@ credential ids, latencies, the order of simultaneous requests) does not. Called 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -34,8 +35,12 @@ AT_ONCE = 12
 TOKEN_LIFE_S = 86_400
 """Life of the tokens that no pod holds, in seconds: longer than any recording takes."""
 
-DROPPED_USERS = frozenset({cast.OBSERVER, plane.ADMIN, plane.PROBER})
+DROPPED_USERS = frozenset({cast.OBSERVER, plane.ADMIN, plane.PROBER, plane.IDENTITIES[versions.Component.KWOK][0]})
 """User names of the lab itself."""
+
+
+PLAYED = (versions.Component.SCHEDULER, versions.Component.KWOK)
+"""Programs that the lab plays itself, so that pods start when the story says."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +65,7 @@ def record(on: plane.ControlPlane, folder: pathlib.Path, order: Order, *, progre
     Parameters
     ----------
     on
-        A control plane with controllers and an audit log, used for nothing else.
+        A control plane with controllers and an audit log, without nodes, used for nothing else meanwhile.
     folder
         Where the recording goes; it is made.
     order
@@ -71,19 +76,34 @@ def record(on: plane.ControlPlane, folder: pathlib.Path, order: Order, *, progre
     Raises
     ------
     BadInputError
-        When the control plane has no audit log or no controllers, or has been used before.
+        When the control plane has no audit log or no controllers, or has nodes.
     RiverwatchError
         When the API server goes away.
     """
-    if not on.chosen.audit_log or not on.chosen.controllers or on.chosen.kwok:
-        raise errors.BadInputError("needs a control plane with an audit log and controllers, and without kwok's nodes")
-    if on.api.ok(acts.path("namespaces", "", founding.GITOPS_NAMESPACES[0])):
+    if not on.chosen.audit_log or not on.chosen.controllers:
         raise errors.BadInputError(
-            "has been recorded on before; take `down` and `up` to it first", where=str(on.paths.folder)
+            "has no audit log or no controllers; start one with both", where=str(on.paths.folder)
+        )
+    if on.api.call("GET", acts.path("nodes"))["items"]:
+        raise errors.BadInputError(
+            "has been recorded on before, or has nodes; `down` it and use `up --nodes 0`", where=str(on.paths.folder)
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with _without(on, PLAYED), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_Recording(on, order, progress).make(folder))
+
+
+@contextlib.contextmanager
+def _without(on: plane.ControlPlane, parts: Sequence[versions.Component]) -> Iterator[None]:
+    """Stop programs that the lab plays itself while the body runs."""
+    running = [part for part in parts if on.running().get(part)]
+    for part in running:
+        on.stop_component(part)
+    try:
+        yield
+    finally:
+        for part in running:
+            on.start_component(part)
 
 
 class _Recording:
