@@ -15,55 +15,6 @@ from riverwatch.activity import identities
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Namespaces that kube-apiserver itself creates for the cluster's own parts."""
 
-CONTROLLER_MANAGER_ACCOUNTS = frozenset(
-    f"{identities.SERVICE_ACCOUNT_PREFIX}kube-system:{name}"
-    for name in (
-        "attachdetach-controller",
-        "bootstrap-signer",
-        "certificate-controller",
-        "clusterrole-aggregation-controller",
-        "cronjob-controller",
-        "daemon-set-controller",
-        "deployment-controller",
-        "device-taint-eviction-controller",
-        "disruption-controller",
-        "endpoint-controller",
-        "endpointslice-controller",
-        "endpointslicemirroring-controller",
-        "ephemeral-volume-controller",
-        "expand-controller",
-        "generic-garbage-collector",
-        "horizontal-pod-autoscaler",
-        "job-controller",
-        "legacy-service-account-token-cleaner",
-        "namespace-controller",
-        "node-controller",
-        "persistent-volume-binder",
-        "pod-garbage-collector",
-        "pv-protection-controller",
-        "pvc-protection-controller",
-        "replicaset-controller",
-        "replication-controller",
-        "resource-claim-controller",
-        "resourcequota-controller",
-        "root-ca-cert-publisher",
-        "route-controller",
-        "selinux-warning-controller",
-        "service-account-controller",
-        "service-cidrs-controller",
-        "service-controller",
-        "statefulset-controller",
-        "storageversion-garbage-collector",
-        "storageversionmigrator-controller",
-        "token-cleaner",
-        "ttl-after-finished-controller",
-        "ttl-controller",
-        "validatingadmissionpolicy-status-controller",
-        "volumeattributesclass-protection-controller",
-    )
-)
-"""Service accounts of the controllers inside kube-controller-manager, by exact name (Kubernetes' bootstrap policy)."""
-
 NODES_GROUP = "system:nodes"
 """Group that the node authorizer demands beside a `system:node:` user name."""
 
@@ -132,7 +83,7 @@ def is_node(facts: df.Facts) -> bool:
 
 def is_controller_name(username: str) -> bool:
     """Return whether a user name is one of the control plane's own, by exact name."""
-    return username in CONTROLLER_MANAGER_ACCOUNTS or username in identities.CONTROL_PLANE_NAMES
+    return username in identities.CONTROLLERS or username in identities.CONTROL_PLANE_NAMES
 
 
 def is_controller(facts: df.Facts) -> bool:

@@ -25,6 +25,55 @@ CONTROL_PLANE_NAMES = frozenset(
 )
 """User names under which the parts of the control plane act."""
 
+CONTROLLERS = frozenset(
+    f"{SERVICE_ACCOUNT_PREFIX}kube-system:{name}"
+    for name in (
+        "attachdetach-controller",
+        "bootstrap-signer",
+        "certificate-controller",
+        "clusterrole-aggregation-controller",
+        "cronjob-controller",
+        "daemon-set-controller",
+        "deployment-controller",
+        "device-taint-eviction-controller",
+        "disruption-controller",
+        "endpoint-controller",
+        "endpointslice-controller",
+        "endpointslicemirroring-controller",
+        "ephemeral-volume-controller",
+        "expand-controller",
+        "generic-garbage-collector",
+        "horizontal-pod-autoscaler",
+        "job-controller",
+        "legacy-service-account-token-cleaner",
+        "namespace-controller",
+        "node-controller",
+        "persistent-volume-binder",
+        "pod-garbage-collector",
+        "pv-protection-controller",
+        "pvc-protection-controller",
+        "replicaset-controller",
+        "replication-controller",
+        "resource-claim-controller",
+        "resourcequota-controller",
+        "root-ca-cert-publisher",
+        "route-controller",
+        "selinux-warning-controller",
+        "service-account-controller",
+        "service-cidrs-controller",
+        "service-controller",
+        "statefulset-controller",
+        "storageversion-garbage-collector",
+        "storageversionmigrator-controller",
+        "token-cleaner",
+        "ttl-after-finished-controller",
+        "ttl-controller",
+        "validatingadmissionpolicy-status-controller",
+        "volumeattributesclass-protection-controller",
+    )
+)
+"""Service accounts of the controllers inside kube-controller-manager, by exact name (Kubernetes' bootstrap policy)."""
+
 CACHE_SIZE = 65_536
 """Principals kept: more than the identities of the largest clusters supported (10,000), about 10 MB at worst."""
 

@@ -13,7 +13,7 @@ import ipaddress
 
 import msgspec
 
-from riverwatch.activity import identities, record
+from riverwatch.activity import derived_request, identities, record
 from riverwatch.features import catalog
 from riverwatch.models import base
 
@@ -32,49 +32,6 @@ SETTLED_S = 86_400.0
 MAX_YOUNG = 20_000
 """Namespaces and objects remembered, the oldest forgotten first."""
 
-CONTROL_PLANE_NAMESPACE = "kube-system"
-"""Namespace of the service accounts that kube-controller-manager's controllers use."""
-
-CONTROLLERS = frozenset(
-    {
-        "attachdetach-controller",
-        "certificate-controller",
-        "clusterrole-aggregation-controller",
-        "cronjob-controller",
-        "daemon-set-controller",
-        "deployment-controller",
-        "disruption-controller",
-        "endpoint-controller",
-        "endpointslice-controller",
-        "endpointslicemirroring-controller",
-        "ephemeral-volume-controller",
-        "expand-controller",
-        "generic-garbage-collector",
-        "horizontal-pod-autoscaler",
-        "job-controller",
-        "legacy-service-account-token-cleaner",
-        "namespace-controller",
-        "node-controller",
-        "persistent-volume-binder",
-        "pod-garbage-collector",
-        "pv-protection-controller",
-        "pvc-protection-controller",
-        "replicaset-controller",
-        "replication-controller",
-        "resourcequota-controller",
-        "root-ca-cert-publisher",
-        "service-account-controller",
-        "service-cidrs-controller",
-        "service-controller",
-        "statefulset-controller",
-        "ttl-after-finished-controller",
-        "ttl-controller",
-        "validatingadmissionpolicy-status-controller",
-    }
-)
-"""Controllers of kube-controller-manager (its controller descriptors); exact names, in `CONTROL_PLANE_NAMESPACE`
-only."""
-
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 
@@ -82,11 +39,7 @@ _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 @functools.lru_cache(maxsize=16_384)
 def follows_others(principal: identities.Principal) -> bool:
     """Tell whether an identity acts on what others decided: kubelets, and the parts of the control plane."""
-    if principal.kind is identities.PrincipalKind.NODE:
-        return True
-    if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
-        return principal.namespace == CONTROL_PLANE_NAMESPACE and principal.name in CONTROLLERS
-    return principal.username in identities.CONTROL_PLANE_NAMES
+    return principal.kind is identities.PrincipalKind.NODE or derived_request.is_controller_name(principal.username)
 
 
 class Young:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from riverwatch import testing
+from riverwatch.activity import normalise
+from riverwatch.models import base
+from riverwatch.scoring import damping
+
+DAY_S = 86_400.0
+
+
+def surprise(feature: str, *, usual: tuple[tuple[str, int], ...] = ()) -> base.Surprise:
+    return base.Surprise(
+        model="novelty",
+        feature=feature,
+        observed="x",
+        nats=8.0,
+        bursts=10,
+        age_s=DAY_S,
+        usual=usual,
+        unseen_in=(),
+        siblings=0,
+    )
+
+
+def damped(feature: str, young: damping.Young | None = None, *, usual=(), **record) -> float:
+    activity = normalise.from_audit(testing.audit_record(**record))
+    (part,) = damping.damp([surprise(feature, usual=usual)], activity, young or damping.Young())
+    return part.nats
+
+
+FOLLOWERS = {
+    "a kubelet": "system:node:worker-1",
+    "the scheduler": "system:kube-scheduler",
+    "a controller": "system:serviceaccount:kube-system:replicaset-controller",
+}
+OTHERS = {
+    "an application": "system:serviceaccount:web:front",
+    "a controller's name in another namespace": "system:serviceaccount:web:replicaset-controller",
+    "a person with a telling name": "replicaset-controller",
+}
+
+
+@pytest.mark.parametrize("user", FOLLOWERS.values(), ids=FOLLOWERS)
+def test_where_to_counts_less_for_those_who_follow_others(user):
+    assert damped("namespace", user=user) < 8.0
+
+
+@pytest.mark.parametrize("user", FOLLOWERS.values(), ids=FOLLOWERS)
+@pytest.mark.parametrize("feature", ["action", "network", "agent", "credential", "rule"])
+def test_what_and_where_from_never_count_less(user, feature):
+    assert damped(feature, user=user) >= 8.0
+
+
+@pytest.mark.parametrize("user", OTHERS.values(), ids=OTHERS)
+def test_nobody_else_is_excused(user):
+    assert damped("namespace", user=user) == 8.0
+
+
+def test_a_young_namespace_explains_where_to_and_says_so():
+    young = damping.Young()
+    young.see(normalise.from_audit(testing.audit_record(namespace="old")))
+    later = testing.START_S + 3 * DAY_S
+    young.see(normalise.from_audit(testing.audit_record(namespace="new", time_s=later)))
+    assert damped("scope", young, namespace="new", time_s=later + 60) == 8.0 * damping.EXPLAINED
+    assert damped("scope", young, namespace="old", time_s=later + 60) == 8.0
+    assert damped("scope", young, namespace="new", time_s=later + 2 * DAY_S) == 8.0
+
+
+def test_a_private_habit_used_from_the_internet_weighs_more():
+    home = (("10.4.7.0/24", 20),)
+    assert damped("network", usual=home, source_ip="8.8.8.8") == 8.0 * damping.OUT_OF_PLACE
+    assert damped("network", usual=home, source_ip="10.9.9.9") == 8.0
+    assert damped("network", usual=(("9.9.9.0/24", 3),), source_ip="8.8.8.8") == 8.0
