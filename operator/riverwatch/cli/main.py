@@ -21,7 +21,6 @@ GROUPS = {
     "policy": "riverwatch.cli.policy",
     "crds": "riverwatch.cli.crds",
     "lab": "riverwatch.cli.lab_commands",
-    "bench": "riverwatch.cli.bench",
 }
 """Commands that a typer application of another module answers, by the module that holds it as `app`."""
 
@@ -35,7 +34,6 @@ HELP = {
     "policy": "Check policies as code.",
     "crds": "Print the custom resource definitions.",
     "lab": "A real control plane on this machine, life on it, attacks on it, figures.",
-    "bench": "Measure speed and model quality.",
 }
 """One line per command for the overview, in the order shown."""
 
