@@ -24,12 +24,13 @@ GROUPS = {
 }
 """Commands that a typer application of another module answers, by the module that holds it as `app`."""
 
-COMMANDS = {"replay": "riverwatch.cli.replay", "run": "riverwatch.cli.run"}
+COMMANDS = {"replay": "riverwatch.cli.replay", "run": "riverwatch.cli.run", "surface": "riverwatch.cli.surface"}
 """Commands that one function of another module answers, by the module; the function has the command's name."""
 
 HELP = {
     "replay": "Read audit logs and print what stands out in them.",
     "run": "Run the operator.",
+    "surface": "Show what the audit stream cannot show, and who holds dangerous rights.",
     "rules": "List, test and explain rules.",
     "policy": "Check policies as code.",
     "crds": "Print the custom resource definitions.",

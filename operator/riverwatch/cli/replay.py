@@ -10,8 +10,7 @@ from __future__ import annotations
 import enum
 import pathlib
 import sys
-from collections.abc import Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import msgspec
 import rich.console
@@ -21,6 +20,7 @@ import yaml
 
 import riverwatch
 from riverwatch import clock, errors
+from riverwatch.cli import objects as objects_of
 from riverwatch.detections import finding, render
 from riverwatch.report import context, html, ocsf, table
 from riverwatch.rules import engine as rule_engine
@@ -123,7 +123,7 @@ def _pipeline(
         learn_until_s=until_s,
     )
     for path in objects:
-        for body in _objects(path):
+        for body in objects_of.read(path):
             through.inventory.upsert(str(body.get("kind", "")), body)
     if through.inventory.namespace_labels:
         through.policies = through.policies.with_namespace_labels(through.inventory.namespace_labels)
@@ -142,28 +142,6 @@ def _text(path: pathlib.Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise errors.BadInputError(f"cannot be read: {error}", where=str(path)) from error
-
-
-def _objects(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file: documents, and the items of lists, as ``kubectl get -o yaml`` writes them."""
-    try:
-        documents = list(yaml.load_all(_text(path), Loader=_LOADER))
-    except yaml.YAMLError as error:
-        raise errors.BadInputError(f"is no YAML or JSON: {error}", where=str(path)) from error
-    for number, document in enumerate(documents, start=1):
-        if document is None:
-            continue
-        listed = document.get("items") if isinstance(document, dict) else None
-        for body in listed if isinstance(listed, list) else [document]:
-            if not (isinstance(body, dict) and body.get("kind") and isinstance(body.get("metadata"), dict)):
-                raise errors.BadInputError(
-                    "is no Kubernetes object; kind and metadata are needed, as kubectl get -o yaml writes them",
-                    where=f"{path} document {number}",
-                )
-            yield body
-
-
-_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _say_skips(tally: base.Tally) -> None:
