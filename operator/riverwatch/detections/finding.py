@@ -20,6 +20,12 @@ MAX_TARGETS = 50
 MAX_VALUES = 20
 """Source addresses and user agents kept in one detection."""
 
+MAX_STEPS = 24
+"""Steps kept in the chain of one detection: eight tactics of three identities."""
+
+MAX_PARTIES = 8
+"""Identities told one by one in one detection; findings about further ones only add evidence."""
+
 
 class Actor(msgspec.Struct, frozen=True):
     """Who acted, in the words of `spec.actor`."""
@@ -37,6 +43,40 @@ class Target(msgspec.Struct, frozen=True):
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of the incident: where an identity first served a tactic, or handed power to the next identity."""
+
+    time_s: float
+    actor: str
+    tactic: str
+    """ATT&CK tactic; empty when the step serves none."""
+    summary: str
+    audit_id: str = ""
+    link: bool = False
+    """Whether it is a hand-over."""
+
+
+class Party(msgspec.Struct):
+    """What one identity of the incident did, and why that stands out."""
+
+    key: str
+    """Case key."""
+    label: str
+    """As people write it."""
+    title: str = ""
+    deed: str = ""
+    """What it did, fit to stand behind "which then"."""
+    link: str = ""
+    """How it came into the incident, for example "minted a token for web/front"; empty for the first one."""
+    by: str = ""
+    """Label of the identity that did so."""
+    strength: float = 0.0
+    """0..1."""
+    explanation: list[argument.Reason] = []
+    recommendations: list[str] = []
+    counterfactual: str = ""
 
 
 Evidence = argument.Evidence
@@ -80,6 +120,10 @@ class Detection(msgspec.Struct):
     model_version: str
     policy_refs: list[str]
     phase: vocabulary.Phase = vocabulary.Phase.OPEN
+    chain: list[Step] = []
+    """Steps in order of time, one per identity and tactic."""
+    parties: list[Party] = []
+    """Identities of the incident, the first one that was raised first."""
     revision: int = 0
     """Counts the changes; an output writes when it has seen a lower one."""
 

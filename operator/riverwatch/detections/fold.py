@@ -1,4 +1,4 @@
-"""Stage 6, record: `Verdict` -> `Detection`, one per actor and incident.
+"""Stage 6, record: `Verdict` -> `Detection`, one per incident: of one actor, or of several that a hand-over links.
 
 While an actor's incident is open (last evidence less than `IDLE_S` ago by record time, begun less than `MAX_S` ago),
 whatever is raised about it grows the same detection. Its uid is made from actor and first evidence, so a restart or a
@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import msgspec
 
 from riverwatch import clock, vocabulary
 from riverwatch.activity import record
-from riverwatch.detections import advice, finding
+from riverwatch.detections import advice, finding, linking
+from riverwatch.detections import party as telling
 from riverwatch.models import bank
-from riverwatch.scoring import explain, judge
+from riverwatch.scoring import argument, explain, judge
 
 IDLE_S = 24 * 3_600.0
 """Seconds without evidence after which the next finding is a new incident: a person looks at most once a day."""
@@ -49,31 +51,96 @@ class Folder:
 
     def __init__(self) -> None:
         self.open: dict[str, finding.Detection] = {}
+        """Case key of the first identity -> its incident."""
+        self.links = linking.Links()
+        self._homes: dict[str, str] = {}
+        """Case key -> case key under which its incident is kept, for identities that joined one."""
+
+    def note(self, activity: record.Activity, verdict: judge.Verdict, *, runs_as: linking.RunsAs) -> None:
+        """Remember whom the activity hands power to, when it is evidence; before `fold`."""
+        if verdict.evidence is not None:
+            told = verdict.raised or verdict.case.raised
+            for link in linking.links_of(activity, key=verdict.case.key, told=told, runs_as=runs_as):
+                self.links.add(link)
 
     def fold(
         self, activity: record.Activity, verdict: judge.Verdict, *, policy_refs: tuple[str, ...]
     ) -> finding.Detection:
-        """Open or grow the actor's detection."""
+        """Open or grow the detection of the actor, or of the incident that the actor belongs to."""
         key = verdict.case.key
-        found = self.open.pop(key, None)
-        if found is not None and _over(found, activity.time_s):
-            found = None
-        if found is None:
+        home, link = self._home(key, activity, verdict)
+        found = self.open.pop(home, None)
+        if found is None or _over(found, activity.time_s):
+            home, link = key, None
             found = _opened(key, activity, verdict, policy_refs)
-        self.open[key] = found
+        self.open[home] = found
         if len(self.open) > MAX_OPEN:
             del self.open[next(iter(self.open))]
-        _grow(found, activity, verdict)
+        _grow(found, activity, verdict, link)
         found.revision += 1
         return found
 
-    def dump(self) -> list[object]:
-        """Return plain data for a checkpoint, the incident with the oldest evidence first."""
-        return [[key, msgspec.to_builtins(found)] for key, found in self.open.items()]
+    def close(self, uid: str) -> list[str]:
+        """End an incident, so that the next finding is a new one; return the case keys that belonged to it."""
+        home = next((key for key, found in self.open.items() if found.uid == uid), None)
+        if home is None:
+            return []
+        keys = [party.key for party in self.open.pop(home).parties]
+        for key in keys:
+            self._homes.pop(key, None)
+        return keys
 
-    def load(self, data: list[object]) -> None:
+    def dump(self) -> dict[str, object]:
+        """Return plain data for a checkpoint, the incident with the oldest evidence first."""
+        return {
+            "open": [[key, msgspec.to_builtins(found)] for key, found in self.open.items()],
+            "links": self.links.dump(),
+            "homes": self._homes,
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
         """Take over what `dump` returned."""
-        self.open = dict(msgspec.convert(data, list[tuple[str, finding.Detection]]))
+        self.open = dict(msgspec.convert(data["open"], list[tuple[str, finding.Detection]]))
+        self.links.load(data["links"])
+        self._homes = dict(data["homes"])
+
+    def _home(self, key: str, activity: record.Activity, verdict: judge.Verdict) -> tuple[str, linking.Link | None]:
+        """Return the key of the incident that the actor belongs to, and the link when it joins one now."""
+        home = self._homes.get(key, key)
+        own = self._alive(home, activity.time_s)
+        told = [item.audit_id for item in verdict.before]
+        self.links.confirm(key, [*told, activity.audit_id])
+        pods = [linking.pod_key(activity.principal.namespace, activity.token_pod)] if activity.token_pod else []
+        # What the actor had raised by itself before it was handed power is another story.
+        ways = [
+            (self._homes.get(link.source, link.source), link)
+            for link in self.links.coming_in([key, *pods], now_s=activity.time_s)
+            if own is None or own.last_seen_s < link.time_s
+        ]
+        if own is None:
+            ways += [
+                (self._homes.get(link.target, link.target), link)
+                for link in self.links.going_out(key)
+                if link.told and activity.time_s - link.time_s <= linking.LIFE_S
+            ]
+        joined = [
+            (found.first_seen_s, found.uid, other, link)
+            for other, link in ways
+            if other != home
+            and (found := self._alive(other, activity.time_s)) is not None
+            and (link.target == key or link.target in pods or found.last_seen_s >= link.time_s)
+        ]
+        if not joined:
+            return home, None
+        _, _, other, link = min(joined, key=lambda one: one[:2])
+        self._homes[key] = other
+        if len(self._homes) > MAX_OPEN:
+            del self._homes[next(iter(self._homes))]
+        return other, link
+
+    def _alive(self, home: str, time_s: float) -> finding.Detection | None:
+        found = self.open.get(home)
+        return None if found is None or _over(found, time_s) else found
 
 
 def _over(found: finding.Detection, time_s: float) -> bool:
@@ -105,8 +172,8 @@ def _opened(
         first_seen_s=first_s,
         last_seen_s=activity.time_s,
         observed_at_s=activity.time_s,
-        evidence=list(verdict.before),
-        evidence_count=len(verdict.before),
+        evidence=[],
+        evidence_count=0,
         explanation=[],
         counterfactual="",
         recommendations=[],
@@ -115,17 +182,21 @@ def _opened(
     )
 
 
-def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Verdict) -> None:
+def _grow(
+    found: finding.Detection, activity: record.Activity, verdict: judge.Verdict, link: linking.Link | None
+) -> None:
     case = verdict.case
-    strength = _strength(verdict)
-    if found.detectors and found.kind is not verdict.kind:
-        found.kind = vocabulary.DetectionKind.CORRELATED
+    party, joins = _party(found, case.key, argument.who(activity))
     detectors = [hit.card.id for hit in case.hits] + [part.model for part in case.parts]
     found.detectors.extend(name for name in dict.fromkeys(detectors) if name not in found.detectors)
+    fresh = list(verdict.before) if joins or not found.revision else []
+    if verdict.evidence is not None:
+        fresh.append(verdict.evidence)
+    for item in fresh:
+        _remember(found, item)
+        found.first_seen_s = min(found.first_seen_s, item.time_s)
     found.last_seen_s = max(found.last_seen_s, activity.time_s)
     found.first_seen_s = min(found.first_seen_s, activity.time_s)
-    if verdict.evidence is not None:
-        _remember(found, verdict.evidence)
     _extend(found.source_ips, activity.source_ip)
     _extend(found.user_agents, activity.user_agent[:256])
     target = finding.Target(
@@ -135,33 +206,69 @@ def _grow(found: finding.Detection, activity: record.Activity, verdict: judge.Ve
         found.targets.append(target)
     for hit in case.hits:
         found.techniques.extend(item for item in hit.card.techniques if item not in found.techniques)
+    if link is not None:
+        _join(found, party, link)
+    strange = any(part.feature in judge.PLACE_FEATURES for part in case.parts)
+    agent = advice.printable(activity.user_agent.partition(" ")[0], 60)
+    place = f"from {activity.source_ip} with {agent or 'no user agent'}" if strange and activity.source_ip else ""
+    telling.walk(found, fresh, place=place)
     if verdict.severity.rank > found.severity.rank:
         found.severity = verdict.severity
-    score = round(100.0 * strength, 1)
-    if score >= found.score or not found.title:
-        found.score = max(score, found.score)
-        _describe(found, activity, verdict)
+    strength = _strength(verdict)
+    if strength >= party.strength or not party.title:
+        leads = all(strength >= other.strength for other in found.parties)
+        party.strength = strength
+        _describe(found, party, activity, verdict, leads=leads)
+    telling.tell(found)
     found.confidence = round(max(found.confidence, _confidence(verdict)), 2)
 
 
-def _describe(found: finding.Detection, activity: record.Activity, verdict: judge.Verdict) -> None:
+def _party(found: finding.Detection, key: str, label: str) -> tuple[finding.Party, bool]:
+    """Return the identity's part of the incident, and whether it is new in it."""
+    for party in found.parties:
+        if party.key == key:
+            return party, False
+    party = finding.Party(key, label)
+    if len(found.parties) < finding.MAX_PARTIES:
+        found.parties.append(party)
+    return party, True
+
+
+def _join(found: finding.Detection, party: finding.Party, link: linking.Link) -> None:
+    """Say by which hand-over an identity came into the incident, or brought its first identity into it."""
+    other = next((one for one in found.parties if one.key in {link.source, link.target} and one is not party), None)
+    other = other or found.parties[0]
+    giver, taker = (party, other) if link.source == party.key else (other, party)
+    party.link, party.by = link.phrase, giver.label
+    if giver is party:
+        party.link, party.by = "", ""
+        taker.link, taker.by = link.phrase, giver.label
+    by = next((one for one in found.evidence if one.audit_id == link.audit_id), None)
+    telling.hand_over(
+        found,
+        finding.Step(link.time_s, giver.label, by.tactic if by else "", link.phrase, audit_id=link.audit_id, link=True),
+    )
+
+
+def _describe(
+    found: finding.Detection, party: finding.Party, activity: record.Activity, verdict: judge.Verdict, *, leads: bool
+) -> None:
     case = verdict.case
-    who = f"{activity.principal.label} as {activity.actor.label}" if activity.impersonated else activity.actor.label
-    telling = [hit for hit in case.hits if hit.card.severity.rank >= vocabulary.Severity.MEDIUM.rank]
-    telling = case.hits if verdict.by_rule else telling
-    found.title = explain.title(who, case.parts, telling)
-    if telling:
-        found.use_case = telling[0].card.use_case
-    else:
-        found.use_case = advice.use_case(case.parts)
-        techniques = advice.techniques(case.parts)
-        found.techniques.extend(item for item in techniques if item not in found.techniques)
+    telling_hits = [hit for hit in case.hits if hit.card.severity.rank >= vocabulary.Severity.MEDIUM.rank]
+    telling_hits = case.hits if verdict.by_rule else telling_hits
+    party.title = explain.title(party.label, case.parts, telling_hits)
+    party.deed = explain.deed(case.parts, telling_hits)
+    if not telling_hits:
+        found.techniques.extend(item for item in advice.techniques(case.parts) if item not in found.techniques)
+    if leads:
+        found.kind = verdict.kind
+        found.use_case = telling_hits[0].card.use_case if telling_hits else advice.use_case(case.parts)
     share = (verdict.nats - case.nats) / verdict.nats if verdict.nats > 0 else 1.0
-    found.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share)
-    found.counterfactual = explain.counterfactual(
+    party.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share)
+    party.counterfactual = explain.counterfactual(
         case.parts, nats=verdict.nats, threshold=verdict.threshold, by_rule=bool(case.hits)
     )
-    found.recommendations = advice.recommendations(activity, case.hits, found)
+    party.recommendations = advice.recommendations(activity, case.hits, found)
 
 
 def _strength(verdict: judge.Verdict) -> float:
@@ -181,6 +288,8 @@ def _confidence(verdict: judge.Verdict) -> float:
 def _remember(found: finding.Detection, item: finding.Evidence) -> None:
     found.evidence_count += 1
     found.evidence.append(item)
+    if len(found.evidence) > 1 and item.time_s < found.evidence[-2].time_s:
+        found.evidence.sort(key=lambda one: one.time_s)
     if len(found.evidence) <= finding.MAX_EVIDENCE:
         return
     head, rest = found.evidence[:KEEP_FIRST], found.evidence[KEEP_FIRST:]

@@ -97,6 +97,13 @@ def _spec(detection: finding.Detection) -> dict[str, Any]:
             }
             for item in detection.evidence
         ],
+        "chain": [
+            {"time": clock.rfc3339(step.time_s), "actor": _text(step.actor, MAX_NAME)}
+            | _filled(tactic=step.tactic)
+            | {"summary": _text(step.summary, MAX_TEXT)}
+            | _filled(auditID=_text(step.audit_id, MAX_NAME))
+            for step in detection.chain
+        ],
         "evidenceCount": detection.evidence_count,
         "explanation": [
             {

@@ -117,6 +117,11 @@ class Inventory:
         pod = self._pods.get((namespace, name))
         return () if pod is None or pod.host_network else pod.addresses
 
+    def runs_as(self, namespace: str, name: str) -> str:
+        """Return the user name of the service account that a pod runs as; empty when the pod is unknown."""
+        pod = self._pods.get((namespace, name))
+        return "" if pod is None else f"{identities.SERVICE_ACCOUNT_PREFIX}{namespace}:{pod.service_account}"
+
     def ended(self, namespace: str, name: str) -> bool:
         """Tell whether the pod was seen to end."""
         return (namespace, name) in self._ended

@@ -72,6 +72,7 @@ _CUTS: tuple[Callable[[Body], Body], ...] = (
     _shorter("evidence", 6),
     _shorter("targets", 6),
     _shorter("explanation", 6),
+    _shorter("chain", 6),
     _shorter("userAgents", 3),
     _shorter("recommendations", 3),
     _short_texts(120),

@@ -54,6 +54,7 @@ def draw(detection: finding.Detection, space: Room) -> markup.Markup:
         "section",
         markup.tag("h3", words.plain(detection.title, 512), id=heading),
         _meta(detection),
+        _chain(detection),
         _reasons(detection, space.reasons),
         _counterfactual(detection),
         _steps(detection, space.steps),
@@ -80,6 +81,13 @@ def _meta(detection: finding.Detection) -> markup.Markup:
         detection.kind.value,
     ]
     return markup.tag("p", badge(detection), f" {' · '.join(told)}", class_="soft")
+
+
+def _chain(detection: finding.Detection) -> markup.Markup:
+    told = words.chain(detection)
+    if not told:
+        return markup.NOTHING
+    return markup.joined(markup.tag("h4", "Step by step"), markup.tag("ol", *[markup.tag("li", one) for one in told]))
 
 
 def _reasons(detection: finding.Detection, most: int) -> markup.Markup:

@@ -21,6 +21,9 @@ from riverwatch.report import words
 MAX_REASONS = 4
 """Reasons shown in one block; the page and the JSON hold all of them."""
 
+MAX_CHAIN = 10
+"""Steps of an incident of several identities shown in one block."""
+
 MAX_STEPS = 2
 """Recommendations shown in one block."""
 
@@ -73,6 +76,9 @@ def _block(console: rich.console.Console, detection: finding.Detection) -> None:
     _line(console, head, indent=0)
     _line(console, rich.text.Text(words.plain(detection.title, 512), style="bold"), indent=2)
     _line(console, rich.text.Text(f"{words.plain(detection.actor.kind, 64)} {words.actor(detection)}"), indent=2)
+    if len(detection.parties) > 1:
+        for told in words.chain(detection)[:MAX_CHAIN]:
+            _hanging(console, "", rich.text.Text(told))
     shown = detection.explanation[:MAX_REASONS]
     for reason in shown:
         share = f"{max(0.0, reason.contribution):4.0%}  "

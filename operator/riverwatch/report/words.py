@@ -249,7 +249,7 @@ def is_rule(reason: finding.Reason) -> bool:
 def rule_ids(detection: finding.Detection) -> list[str]:
     """Return the ids of the rules that spoke, the one that the title is about first; empty for a pure anomaly."""
     spoke = [reason for reason in detection.explanation if is_rule(reason)]
-    spoke.sort(key=lambda reason: not detection.title.startswith(f"{reason.text.partition(': ')[0]} by "))
+    spoke.sort(key=lambda reason: not any(f"{part} by " in detection.title for part in reason.text.split(": ")))
     told = [reason.feature.removeprefix(RULE_PREFIX) for reason in spoke]
     return list(dict.fromkeys([*told, *(name for name in detection.detectors if not is_model(name, detection))]))
 
@@ -257,3 +257,20 @@ def rule_ids(detection: finding.Detection) -> list[str]:
 def is_model(name: str, detection: finding.Detection) -> bool:
     """Tell whether a detector is a model: the version of the models is made of their names."""
     return any(part.startswith(f"{name}-") for part in detection.model_version.split("+"))
+
+
+def chain(detection: finding.Detection) -> list[str]:
+    """Write the steps of a detection, one line each; none when there is only one."""
+    if len(detection.chain) < MIN_STEPS:
+        return []
+    several = len(detection.parties) > 1
+    lines = []
+    for taken in detection.chain:
+        who = f"{plain(taken.actor, 120)} " if several else ""
+        what = plain(taken.summary, 160).removeprefix(who)
+        lines.append(f"{moment(taken.time_s)[11:]} {taken.tactic or 'Step'}: {who}{what}")
+    return lines
+
+
+MIN_STEPS = 2
+"""Steps from which on a chain tells more than the evidence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from riverwatch import vocabulary
+from riverwatch.activity import record
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -15,6 +16,10 @@ class Evidence(msgspec.Struct, frozen=True):
     summary: str
     score: float = 0.0
     """0..1, how strongly this record alone spoke."""
+    actor: str = ""
+    """Who acted, as people write it."""
+    tactic: str = ""
+    """ATT&CK tactic that the request serves, as `scoring.tactics` sees it; empty for none."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -27,3 +32,17 @@ class Reason(msgspec.Struct, frozen=True):
     contribution: float
     """Share of the score, 0..1; the reasons of one detection sum to at most 1."""
     text: str
+
+
+def who(activity: record.Activity) -> str:
+    """Return who acted as people write it: the credential's identity, and whom it acted as.
+
+    Examples
+    --------
+    >>> from riverwatch import testing
+    >>> from riverwatch.activity import normalise
+    >>> who(normalise.from_audit(testing.audit_record(user="system:serviceaccount:web:front")))
+    'web/front'
+    """
+    label = activity.principal.label
+    return f"{label} as {activity.impersonated.label}" if activity.impersonated else label

@@ -188,16 +188,33 @@ def title(actor: str, parts: list[base.Surprise], hits: list[rules_base.RuleHit]
         best = max(hits, key=lambda hit: hit.card.severity.rank)
         text = f"{best.card.title} by {actor}"
     else:
-        features = {part.feature for part in parts[:4]}
-        where = features & {"network", "agent", "credential"}
-        what = features & {"action", "scope", "object", "outcome", "namespace"}
+        where, what = _seen(parts)
         if where and what:
             text = f"Credential of {actor} used from elsewhere for something new"
         elif where:
             text = f"Credential of {actor} used from elsewhere"
         elif what:
-            observed = next(part.observed for part in parts if part.feature in what)
-            text = f"{actor} did something new: {observed}"
+            text = f"{actor} did something new: {what}"
         else:
             text = f"{actor} behaved unlike itself"
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def deed(parts: list[base.Surprise], hits: list[rules_base.RuleHit]) -> str:
+    """Return what an identity did, fit to stand behind its name or "which then"; at most 120 characters."""
+    where, what = _seen(parts)
+    if hits:
+        best = max(hits, key=lambda hit: hit.card.severity.rank)
+        text = f'was seen at "{best.card.title}"'
+    elif where:
+        text = f"was used from elsewhere{f' for something new: {what}' if what else ''}"
+    else:
+        text = f"did something new: {what}" if what else "behaved unlike itself"
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _seen(parts: list[base.Surprise]) -> tuple[bool, str]:
+    """Tell whether the place was strange, and what was done that was new, among the strongest surprises."""
+    where = any(part.feature in {"network", "agent", "credential"} for part in parts[:4])
+    deeds = {"action", "scope", "object", "outcome", "namespace"}
+    return where, next((part.observed for part in parts[:4] if part.feature in deeds), "")

@@ -20,6 +20,9 @@ MAX_EVIDENCE = 50
 MAX_TARGETS = 50
 """Targets in one object; the same as `detections.finding.MAX_TARGETS`."""
 
+MAX_STEPS = 24
+"""Steps in one object; the same as `detections.finding.MAX_STEPS`."""
+
 MAX_VALUES = 20
 """Source addresses and user agents in one object; the same as `detections.finding.MAX_VALUES`."""
 
@@ -72,6 +75,21 @@ class Evidence(base.ApiModel):
     """When the API server received the request."""
     summary: base.Text
     """Who did what to which object."""
+
+
+class Step(base.ApiModel):
+    """One step of the incident: where an identity first served a tactic, or handed power to the next identity."""
+
+    time: base.Time
+    """When it began."""
+    actor: base.Identifier
+    """Who."""
+    tactic: base.Identifier | None = None
+    """MITRE ATT&CK tactic that it serves; absent when it serves none by itself."""
+    summary: base.Text
+    """What was done."""
+    audit_id: Annotated[base.Identifier | None, pydantic.Field(alias="auditID")] = None
+    """`auditID` of the first record of the step."""
 
 
 class Reason(base.ApiModel):
@@ -153,6 +171,8 @@ class ThreatDetectionSpec(base.ApiModel):
         tuple[Evidence, ...], pydantic.Field(max_length=MAX_EVIDENCE, json_schema_extra=base.ATOMIC)
     ] = ()
     """First, strongest and last records."""
+    chain: Annotated[tuple[Step, ...], pydantic.Field(max_length=MAX_STEPS, json_schema_extra=base.ATOMIC)] = ()
+    """The incident step by step in order of time, one per identity and tactic, and each hand-over between them."""
     evidence_count: Annotated[int, pydantic.Field(ge=0)]
     """Records that belong to it, those not listed included."""
     explanation: Annotated[tuple[Reason, ...], pydantic.Field(max_length=32, json_schema_extra=base.ATOMIC)] = ()
