@@ -25,6 +25,12 @@ RECEIVER_ANSWERS = ("200", "400", "401", "404", "405", "408", "413", "415", "429
 DELIVERY_OUTCOMES = ("delivered", "retried", "given_up", "dropped")
 """What became of an attempt to deliver; the values of `outputs.lane.Outcome`."""
 
+REVIEW_RESULTS = ("taken", "dry_run", "no_room", "malformed")
+"""What became of an admission review; it is allowed whatever it is."""
+
+SUPPRESSED = ("exception", "triage")
+"""What keeps findings quiet: an exception of a policy, or a person's verdict."""
+
 RELOADS = ("done", "failed")
 """What became of changed certificate and token files."""
 
@@ -69,6 +75,9 @@ class Metrics:
         self.receiver_reloads = self._counter(
             "receiver_reloads", "Changes of the receiver's certificate, CA and token files.", result=RELOADS
         )
+        self.admission_reviews = self._counter(
+            "admission_reviews", "Admission reviews received, by what became of them.", result=REVIEW_RESULTS
+        )
         self.tail_lag_bytes = self._gauge("tail_lag_bytes", "Bytes of the followed audit log not delivered yet.")
         self.tail_rotations = self._counter("tail_rotations", "Rotations and truncations of the followed audit log.")
 
@@ -85,6 +94,9 @@ class Metrics:
             "pending_deliveries", "Detections that wait for an output.", output=(*outputs, "status")
         )
         self.detection_revisions = self._counter("detection_revisions", "Detections raised or grown, each change once.")
+        self.suppressed = self._counter(
+            "suppressed", "Rule hits and novelties that were kept quiet, by reason.", reason=SUPPRESSED
+        )
         self.worker_faults = self._counter("worker_faults", "Records on which judging failed; they are lost.")
         self.worker_seconds = self._counter("worker_seconds", "Time the worker spent on deliveries.")
         self.judge_lag_seconds = self._gauge(

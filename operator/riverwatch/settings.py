@@ -60,6 +60,10 @@ class Settings(pydantic.BaseModel):
     """Audit log file that is followed as kube-apiserver writes it, beside the receiver."""
     audit_webhook: bool = True
     """Whether the audit receiver runs; off for an operator that only follows `audit_log`."""
+    admission_webhook: bool = False
+    """Whether the audit receiver also answers admission reviews, for clusters whose audit log is out of reach."""
+    admission_token_file: pathlib.Path | None = None
+    """File with the tokens that may end the path of admission reviews, one a line; read again when it changes."""
 
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus reach it on the pod's address
     """Address of /healthz, /readyz and /metrics."""
@@ -160,5 +164,7 @@ def _check_together(settings: Settings) -> None:
         raise errors.BadInputError("--audit-cert and --audit-key belong together; give both", where="--audit-cert")
     if not settings.audit_webhook and settings.audit_log is None:
         raise errors.BadInputError("nothing would be read; keep the receiver, or give --audit-log", where="--audit-log")
+    if settings.admission_webhook and not settings.audit_webhook:
+        raise errors.BadInputError("reviews are answered by the receiver; keep it", where="--admission-webhook")
     if settings.audit_client_ca is not None and settings.audit_cert is None:
         raise errors.BadInputError("client certificates need --audit-cert and --audit-key", where="--audit-client-ca")

@@ -33,6 +33,12 @@ def run(  # noqa: PLR0917 - typer makes an option of each
     audit_webhook: Annotated[
         bool | None, typer.Option("--audit-webhook/--no-audit-webhook", help="Whether the audit receiver runs.")
     ] = None,
+    admission_webhook: Annotated[
+        bool | None, typer.Option("--admission-webhook/--no-admission-webhook", help="Also answer admission reviews.")
+    ] = None,
+    admission_token_file: Annotated[
+        pathlib.Path | None, typer.Option(help="Tokens at the end of the path of admission reviews, one a line.")
+    ] = None,
     audit_log: Annotated[pathlib.Path | None, typer.Option(help="Audit log file to follow.")] = None,
     probe_host: Annotated[str | None, typer.Option(help="Address of /healthz, /readyz, /metrics.")] = None,
     probe_port: Annotated[int | None, typer.Option(help="Their port; 0 takes a free one.")] = None,

@@ -51,13 +51,16 @@ from riverwatch.rules import engine
 from riverwatch.rules import rule as rule_types
 from riverwatch.runtime import context as contexts
 from riverwatch.runtime import leader, pipeline, worker, worker_queue
-from riverwatch.sources import audit_tail, audit_webhook, host, webhook_access
+from riverwatch.sources import admission_webhook, audit_tail, audit_webhook, host, webhook_access
 from riverwatch.sources import base as sources_base
 
 _log = logging.getLogger(__name__)
 
 TIDY_S = 600.0
 """Seconds between two rounds of expiring and deleting detections."""
+
+TRIAGE_S = 10.0
+"""Seconds between two looks at what verdicts and exceptions keep quiet."""
 
 RESYNC_S = 900.0
 """Seconds between two full lists of everything followed."""
@@ -138,6 +141,7 @@ class Operator:
         kept = last_good.LastGood(chosen.state_dir)
         self._policies = policies.PolicyKeeper(self._report, self._policies_changed, time=self._time, memory=kept)
         self._rules = rules.RuleKeeper(self._report, self._rules_changed, built_in=built_in, memory=kept)
+        self._desk = triage.TriageDesk(self._report, self._told)
         self._policies_changed()
         self._steward = steward.Steward(self.context, self._followers(), chores=self._chores())
         self._receivers = host.SourceHost(self._sources())
@@ -145,6 +149,7 @@ class Operator:
         self._figures = figures.Figures(
             self.context, self.metrics, report=self._report, policy_keeper=self._policies, rule_keeper=self._rules
         )
+        self._figures.desk = self._desk
         self._probes = probes.Probes(
             chosen.probe_host,
             chosen.probe_port,
@@ -249,8 +254,9 @@ class Operator:
     def _sources(self) -> list[sources_base.Source]:
         chosen, found = self._settings, list[sources_base.Source]()
         if chosen.audit_webhook:
+            receiver = admission_webhook.AdmissionWebhook if chosen.admission_webhook else audit_webhook.AuditWebhook
             found.append(
-                audit_webhook.AuditWebhook(
+                receiver(
                     self.context.worker.offer,
                     host=chosen.audit_host,
                     port=chosen.audit_port,
@@ -259,6 +265,7 @@ class Operator:
                         key=chosen.audit_key,
                         token_file=chosen.audit_token_file,
                         client_ca=chosen.audit_client_ca,
+                        admission_token_file=chosen.admission_token_file,
                     ),
                     insecure=chosen.audit_insecure,
                     limits=audit_webhook.Limits(body_bytes=chosen.audit_max_body_bytes),
@@ -292,7 +299,7 @@ class Operator:
             self._policies,
             self._rules,
             inventory.InventoryFeed(inventory_changed),
-            triage.TriageDesk(self._report, self._told),
+            self._desk,
         ]
 
     def _chores(self) -> list[steward.Chore]:
@@ -306,6 +313,7 @@ class Operator:
             steward.Chore("models", models.EVERY_S, self._if_leading(reporter.run)),
             steward.Chore("tidy", TIDY_S, self._if_leading(self.context.housekeeper.tidy)),
             steward.Chore("resync", RESYNC_S, self._resync),
+            steward.Chore("triage", TRIAGE_S, self._count_quiet),
         ]
         if self._leader is not None:
             chores.insert(0, steward.Chore("lead", leader.STEP_S, self._leader.step))
@@ -333,6 +341,10 @@ class Operator:
 
     def _told(self, verdict: triage.Triage) -> None:
         _log.info("verdict", extra={"object": verdict.uid, "reason": str(verdict.verdict)})
+        self.context.worker.change(lambda one: one.triage(verdict.uid, verdict.ruling(), subject=verdict.subject))
+
+    def _count_quiet(self) -> None:
+        self.context.worker.change_once("triage", self._desk.count)
 
 
 def _instance() -> str:

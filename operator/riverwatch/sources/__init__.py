@@ -8,5 +8,5 @@ from __future__ import annotations
 
 from riverwatch.sources import base, cards
 
-CARDS: tuple[base.SourceCard, ...] = (cards.AUDIT_WEBHOOK, cards.AUDIT_TAIL)
+CARDS: tuple[base.SourceCard, ...] = (cards.AUDIT_WEBHOOK, cards.AUDIT_TAIL, cards.ADMISSION_WEBHOOK)
 """Cards of all live sources, in the order documents list them; the module is named as the id, with underscores."""

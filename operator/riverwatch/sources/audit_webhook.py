@@ -47,6 +47,9 @@ LINGER_S = 1.0
 STOP_S = 5.0
 """Seconds given at the stop to requests whose body is still arriving."""
 
+Take = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
+"""Makes the answer to an allowed request from its body."""
+
 _FIREHOSE_REQUEST = "X-Amz-Firehose-Request-Id"
 _FIREHOSE_KEY = "X-Amz-Firehose-Access-Key"
 _TEXT = "text/plain"
@@ -121,6 +124,7 @@ class AuditWebhook:
         self._stamp = webhook_access.stamp(self._access)
         self._tls = webhook_access.tls_context(self._access)
         self._tokens = webhook_access.Tokens.read(self._access.token_file)
+        self._admission_tokens = webhook_access.Tokens.read(self._access.admission_token_file)
         self._in_flight = 0
         self._stopping = False
         self._socket: socket.socket | None = None
@@ -155,6 +159,7 @@ class AuditWebhook:
         for path in PATHS:
             app.router.add_post(path, self._receive)
         app.router.add_get("/healthz", self._healthz)
+        self.add_routes(app)
         self._stopping = False
         self._runner = web.AppRunner(
             app,
@@ -174,6 +179,9 @@ class AuditWebhook:
             raise errors.BadInputError(f"cannot listen there: {error.strerror}", where=where) from error
         await self._serve()
         self._watch = asyncio.create_task(self._watch_files())
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add further paths to the server, for a source that shares it."""
 
     async def stop(self) -> None:
         """Answer what is being received, then close."""
@@ -199,11 +207,12 @@ class AuditWebhook:
         try:
             tls = webhook_access.tls_context(self._access)
             tokens = webhook_access.Tokens.read(self._access.token_file)
+            admission_tokens = webhook_access.Tokens.read(self._access.admission_token_file)
         except errors.BadInputError as error:
             self._counters.receiver_reloads.labels(result="failed").inc()
             _log.warning("changed credentials of the audit receiver cannot be used", extra={"cause": str(error)})
             return False
-        self._tls, self._tokens = tls, tokens
+        self._tls, self._tokens, self._admission_tokens = tls, tokens, admission_tokens
         if self._runner is not None:
             await self._serve()
         self._counters.receiver_reloads.labels(result="done").inc()
@@ -260,6 +269,18 @@ class AuditWebhook:
             refusal = _refusal(401, "send a valid bearer token or client certificate")
             refusal.headers["WWW-Authenticate"] = "Bearer"
             return refusal
+        return await self.receive_body(request, self._take)
+
+    async def receive_body(self, request: web.Request, take: Take) -> web.StreamResponse:
+        """Read the body of an allowed request within all limits and have it taken.
+
+        Parameters
+        ----------
+        request
+            Whose sender was accepted.
+        take
+            Given request and body, compressed or not; makes the answer.
+        """
         if request.content_type not in webhook_body.CONTENT_TYPES or "Content-Type" not in request.headers:
             return _refusal(415, "Content-Type must be application/json or application/x-ndjson")
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
@@ -276,9 +297,13 @@ class AuditWebhook:
         try:
             async with asyncio.timeout(self._limits.body_s):
                 body = await self._read(request)
-            return await self._take(request, body, compressed=encoding == "gzip")
+            if encoding == "gzip":
+                body = await self._uncompressed(body)
+            return await take(request, body)
         except webhook_body.TooLargeError as error:
             return _refusal(413, error.detail)
+        except errors.BadInputError as error:
+            return _refusal(400, error.detail)
         except TimeoutError:
             return _refusal(408, f"the body did not arrive within {self._limits.body_s:g} s")
         finally:
@@ -297,17 +322,14 @@ class AuditWebhook:
             parts.append(part)
         return b"".join(parts)
 
-    async def _take(self, request: web.Request, body: bytes, *, compressed: bool) -> web.StreamResponse:
+    async def _uncompressed(self, body: bytes) -> bytes:
+        limit = self._limits.body_bytes
+        if len(body) <= webhook_body.OFF_LOOP_BYTES:
+            return webhook_body.gunzip(body, limit)
+        return await asyncio.to_thread(webhook_body.gunzip, body, limit)
+
+    async def _take(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Hand a body to the sink, once it looks like JSON."""
-        if compressed:
-            limit = self._limits.body_bytes
-            try:
-                if len(body) <= webhook_body.OFF_LOOP_BYTES:
-                    body = webhook_body.gunzip(body, limit)
-                else:
-                    body = await asyncio.to_thread(webhook_body.gunzip, body, limit)
-            except errors.BadInputError as error:
-                return _refusal(413 if isinstance(error, webhook_body.TooLargeError) else 400, error.detail)
         wrong = webhook_body.why_not_json(body)
         if wrong:
             return _refusal(400, wrong)
@@ -321,13 +343,14 @@ class AuditWebhook:
         return _accepted(request, self._time.now_s())
 
     def _allowed(self, request: web.Request) -> bool:
-        if self._open:
-            return True
-        if self._access.client_ca is not None and request.transport is not None:
-            tls: ssl.SSLObject | None = request.transport.get_extra_info("ssl_object")
-            if tls is not None and tls.getpeercert():
-                return True
-        return any(self._tokens.accept(token) for token in _offered(request))
+        return self.known_certificate(request) or any(self._tokens.accept(token) for token in _offered(request))
+
+    def known_certificate(self, request: web.Request) -> bool:
+        """Whether the sender showed a client certificate of the CA, or nobody needs to show anything."""
+        if self._open or self._access.client_ca is None or request.transport is None:
+            return self._open
+        tls: ssl.SSLObject | None = request.transport.get_extra_info("ssl_object")
+        return tls is not None and bool(tls.getpeercert())
 
     def _shed(self, status: int, text: str) -> web.Response:
         response = _refusal(status, text)

@@ -206,6 +206,8 @@ class SourceCard(msgspec.Struct, frozen=True):
     rbac: tuple[str, ...]
     """Kubernetes permissions, as ``verbs apiGroup/resource``; empty when none."""
     blind_spots: tuple[str, ...]
+    repeats: bool = True
+    """Whether the sender repeats what was not accepted; where it does not, every loss is counted."""
 
 
 class Source(Protocol):

@@ -46,3 +46,27 @@ AUDIT_TAIL = base.SourceCard(
         "What was rotated away and compressed or deleted while riverwatch was down; that gap is logged.",
     ),
 )
+
+ADMISSION_WEBHOOK = base.SourceCard(
+    id="admission-webhook",
+    summary="Takes admission reviews as a stand-in for an audit log that a managed control plane keeps to itself.",
+    maturity=rules_base.Maturity.INCUBATING,
+    needs=(
+        "manifests/admission-webhook.yaml applied, with the CA of the receiver's certificate and a token in its path",
+        "a path from the API server to the receiver: the same Service as for audit batches",
+        "no audit stream of the same cluster beside it: each request would count twice",
+    ),
+    settings=("admission_webhook", "admission_token_file"),
+    rbac=(),
+    blind_spots=(
+        "Reads (get, list, watch): who reads secrets and who looks around is never told.",
+        "Refused requests, by authorization or by a later admission step: every review is taken for a success.",
+        "Addresses and user agents of clients, and so one credential used from two places.",
+        "The person behind an impersonation: only the identity acted as is told.",
+        "Changes of webhook configurations, for which API servers never ask webhooks.",
+        "Patches arrive as updates with the whole object; exec by WebSocket or SPDY looks the same.",
+        "Requests while riverwatch is away or slower than a second: they pass unseen (failurePolicy Ignore).",
+        "Secrets and config maps are told without their content; by default secrets are not told at all.",
+    ),
+    repeats=False,
+)

@@ -2,7 +2,7 @@
 
 Tokens are compared in constant time and kept as digests; a client certificate is verified by TLS itself against the CA
 file. A changed file that cannot be used is reported, and the last good one stays in force. Used by `audit_webhook`
-only.
+and `admission_webhook`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ class Access(msgspec.Struct, frozen=True):
     key: pathlib.Path | None = None
     token_file: pathlib.Path | None = None
     client_ca: pathlib.Path | None = None
+    admission_token_file: pathlib.Path | None = None
+    """Tokens that stand in the path of admission reviews; they open nothing else."""
 
     @property
     def files(self) -> tuple[pathlib.Path, ...]:
         """The files that are configured."""
-        return tuple(one for one in (self.cert, self.key, self.token_file, self.client_ca) if one is not None)
+        every = (self.cert, self.key, self.token_file, self.client_ca, self.admission_token_file)
+        return tuple(one for one in every if one is not None)
 
 
 def check(access: Access, *, host: str, insecure: bool) -> None:
@@ -56,7 +59,7 @@ def check(access: Access, *, host: str, insecure: bool) -> None:
         raise errors.BadInputError(
             "give a certificate and a key, or allow plain HTTP explicitly on a loopback address", where="audit receiver"
         )
-    if access.token_file is None and access.client_ca is None:
+    if access.token_file is None and access.client_ca is None and access.admission_token_file is None:
         raise errors.BadInputError(
             "give a token file or a client CA: whoever may send batches may invent records", where="audit receiver"
         )
