@@ -6,7 +6,7 @@ The hot path keeps plain numbers; nothing there knows Prometheus. Called by the 
 from __future__ import annotations
 
 from riverwatch import metrics
-from riverwatch.control import policies, rules, statuses
+from riverwatch.control import policies, rules, statuses, triage
 from riverwatch.runtime import context as contexts
 
 
@@ -40,6 +40,8 @@ class Figures:
         self._policies = policy_keeper
         self._rules = rule_keeper
         self._before: dict[str, float] = {}
+        self.desk: triage.TriageDesk | None = None
+        """Knows what was kept quiet."""
 
     def exposition(self) -> bytes:
         """Bring the metrics up to date and return them as text."""
@@ -51,6 +53,8 @@ class Figures:
             exported.records_skipped.labels(reason=reason.value).inc(self._grown(f"skip {reason}", count))
         counts = worker.counts
         exported.detection_revisions.inc(self._grown("revisions", counts.detections))
+        for why, count in self.desk.suppressed.items() if self.desk else ():
+            exported.suppressed.labels(reason=why).inc(self._grown(f"suppressed {why}", count))
         exported.worker_faults.inc(self._grown("faults", counts.faults))
         exported.worker_seconds.inc(self._grown("busy", counts.busy_s))
         exported.judge_lag_seconds.set(counts.lag_s)

@@ -19,7 +19,7 @@ from riverwatch.features import vector
 from riverwatch.models import base as models_base
 from riverwatch.models import credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, budget, calibrate, cases, damping, policy, sensitivity
+from riverwatch.scoring import argument, budget, calibrate, cases, damping, policy, sensitivity, tactics
 
 RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
@@ -103,7 +103,10 @@ class Judge:
         self.calibrator = calibrate.Calibrator()
         self.budget = budget.Budget()
         self.young = damping.Young()
-        self._next_sweep_s = 0.0
+        self.excepted = 0
+        """Rule hits and novelties that exceptions of policies silenced since the process began."""
+        self.next_sweep_s = 0.0
+        """Record time before which `sweep` finds nothing to do."""
 
     def sweep(self, now_s: float, *, age_s: float) -> list[cases.Held]:
         """Close cases that have ended by record time `now_s`; return what may be learned after all.
@@ -115,9 +118,9 @@ class Judge:
         age_s
             Seconds since the first record.
         """
-        if now_s < self._next_sweep_s:
+        if now_s < self.next_sweep_s:
             return []
-        self._next_sweep_s = now_s + SWEEP_SHARE * cases.idle_s(age_s)
+        self.next_sweep_s = now_s + SWEEP_SHARE * cases.idle_s(age_s)
         self.calibrator.advance(now_s)
         learnable: list[cases.Held] = []
         for case in self.cases.close_until(now_s, age_s=age_s):
@@ -136,7 +139,7 @@ class Judge:
             "calibrator": self.calibrator.dump(),
             "budget": self.budget.dump(),
             "young": self.young.dump(),
-            "next_sweep_s": self._next_sweep_s,
+            "next_sweep_s": self.next_sweep_s,
         }
 
     def load(self, data: dict[str, Any]) -> None:
@@ -145,7 +148,7 @@ class Judge:
         self.calibrator.load(data["calibrator"])
         self.budget.load(data["budget"])
         self.young.load(data["young"])
-        self._next_sweep_s = data["next_sweep_s"]
+        self.next_sweep_s = data["next_sweep_s"]
 
     def threshold(self, rules: policy.EffectivePolicy) -> float:
         """Return the evidence in nats that a case needs under a policy."""
@@ -153,8 +156,8 @@ class Judge:
 
     def decide(self, question: Question) -> Verdict | None:
         """Decide about one activity; None when there is nothing to say."""
-        loud = [hit for hit in question.hits if hit.card.raises and _allowed(hit.card.id, question)]
-        parts = [part for part in question.parts if _allowed(part.model, question)]
+        loud = [hit for hit in question.hits if hit.card.raises and self._allowed(hit.card.id, question)]
+        parts = [part for part in question.parts if self._allowed(part.model, question)]
         if not (loud or parts):
             return None
         activity = question.activity
@@ -218,6 +221,15 @@ class Judge:
         self.budget.drop(budget.Shed(time_s, case.key, weighed.nats, question.say(question.activity)))
         return False
 
+    def _allowed(self, detector: str, question: Question) -> bool:
+        rules = question.policy
+        if not rules.allows(detector):
+            return False
+        if not rules.exceptions or rules.exception_for(detector, question.activity) is None:
+            return True
+        self.excepted += 1
+        return False
+
     @staticmethod
     def _holds(question: Question, case: cases.Case, weighed: Weighed) -> bool:
         if not question.warm or question.muted:
@@ -241,7 +253,14 @@ def _evidence(question: Question, weighed: Weighed) -> argument.Evidence:
     by_rule = max((RULE_NATS[_rule_severity(hit, question)] for hit in weighed.loud), default=0.0)
     activity = question.activity
     score = models_base.to_score(max(weighed.strength, by_rule))
-    return argument.Evidence(activity.audit_id, activity.time_s, question.say(activity), round(score, 3))
+    return argument.Evidence(
+        activity.audit_id,
+        activity.time_s,
+        question.say(activity),
+        round(score, 3),
+        actor=argument.who(activity),
+        tactic=tactics.tactic_of(activity),
+    )
 
 
 def _kind(case: cases.Case, *, by_rule: bool) -> vocabulary.DetectionKind:
@@ -255,11 +274,6 @@ def case_key(activity: record.Activity) -> str:
     """Return the key of an actor's cases: the credential's user name and whom it acted as."""
     username = activity.principal.username
     return f"{username} as {activity.impersonated.username}" if activity.impersonated else username
-
-
-def _allowed(detector: str, question: Question) -> bool:
-    rules = question.policy
-    return rules.allows(detector) and (not rules.exceptions or rules.exception_for(detector, question.activity) is None)
 
 
 def _rule_severity(hit: rules_base.RuleHit, question: Question) -> vocabulary.Severity:
