@@ -10,6 +10,7 @@ counted longest ago is forgotten first.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from riverwatch.activity import record
 from riverwatch.features import attributes
@@ -27,7 +28,10 @@ MAX_DISTINCT = 1_024
 """Different objects counted per window; a day with more is over any habit already."""
 
 MAX_IDENTITIES = 20_000
-"""Identities counted, at most about 4 KiB each."""
+"""Identities counted, about 1 KiB each."""
+
+REFUSED = frozenset({401, 403})
+"""HTTP status codes of requests that authentication, authorization or admission refused."""
 
 DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched"})
 """Kinds that count different things instead of requests."""
@@ -62,65 +66,112 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
     return ("lists", "namespaces touched") if verb == "list" else ()
 
 
+class Windows:
+    """Counts of one kind in the current window of each length; with `things`, of different things."""
+
+    __slots__ = ("counts", "starts", "things")
+
+    def __init__(self, *, distinct: bool) -> None:
+        self.starts = [0.0] * len(WINDOWS)
+        """Record time at which each current window began."""
+        self.counts = [0] * len(WINDOWS)
+        self.things: dict[str, float] | None = {} if distinct else None
+        """Thing -> record time it was last counted; those of the longest window at most."""
+
+    def add(self, time_s: float, thing: str) -> int:
+        """Count once; return the places of windows whose count grew to a power of two as bits, 0 for none."""
+        last_s = -1.0
+        if self.things is not None:
+            last_s = self.things.get(thing, -1.0)
+            if last_s >= self.starts[0] and time_s < self.starts[0] + WINDOWS[0][0]:
+                return 0
+            if last_s < 0.0 and len(self.things) >= MAX_DISTINCT and not self._forget(time_s):
+                return 0
+            self.things[thing] = max(time_s, last_s)
+        reached = 0
+        for place, (length_s, _) in enumerate(WINDOWS):
+            start_s = self.starts[place]
+            if time_s >= start_s + length_s:
+                start_s = self.starts[place] = time_s - time_s % length_s
+                self.counts[place] = 0
+            elif time_s < start_s:
+                continue  # a record that came late; its window is gone
+            if last_s < start_s:
+                count = self.counts[place] = self.counts[place] + 1
+                if not count & (count - 1):
+                    reached |= 1 << place
+        return reached
+
+    def _forget(self, time_s: float) -> bool:
+        length_s = WINDOWS[-1][0]
+        began_s = time_s - time_s % length_s
+        self.things = {thing: last_s for thing, last_s in (self.things or {}).items() if last_s >= began_s}
+        return len(self.things) < MAX_DISTINCT
+
+
 class Volumes:
     """Counts of all identities in their current windows."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, dict[str, list[float]]] = {}
-        self._distinct: dict[str, dict[str, list[str]]] = {}
+        self._counts: dict[str, dict[str, Windows]] = {}
         self._began_s: float | None = None
 
     def count(self, activity: record.Activity) -> str:
         """Count one activity; return the highest power of two that it made a window reach, in words, or nothing."""
-        kinds = kinds_of(activity.verb, activity.resource, activity.subresource, refused=activity.refused)
+        kinds = kinds_of(activity.verb, activity.resource, activity.subresource, refused=activity.code in REFUSED)
         if not kinds:
             return ""
+        time_s = activity.time_s
         if self._began_s is None:
-            self._began_s = activity.time_s
-        age_s = activity.time_s - self._began_s
-        username = activity.principal.username
-        counts = self._counts.pop(username, None)
-        if counts is None:
-            counts = {}
-            if len(self._counts) >= MAX_IDENTITIES:
-                oldest = next(iter(self._counts))
-                del self._counts[oldest]
-                self._distinct.pop(oldest, None)
-        self._counts[username] = counts
-        best, said = 0, ""
+            self._began_s = time_s
+        windows = self._of(activity.principal.username)
+        best, said = LEAST - 1, ""
         for kind in kinds:
-            thing = _thing(kind, activity) if kind in DISTINCT_KINDS else ""
-            for length_s, words in WINDOWS:
-                reached = self._add(username, counts, f"{kind} in {words}", thing, activity.time_s // length_s)
-                told = reached >= max(best, LEAST) and age_s >= MIN_WINDOWS * length_s
-                if told and reached & (reached - 1) == 0:
-                    best, said = reached, f"{reached} or more {kind} in {words}"
+            distinct = kind in DISTINCT_KINDS
+            counted = windows.get(kind)
+            if counted is None:
+                counted = windows[kind] = Windows(distinct=distinct)
+            reached = counted.add(time_s, _thing(kind, activity) if distinct else "")
+            if not reached:
+                continue
+            for place, (length_s, words) in enumerate(WINDOWS):
+                count = counted.counts[place]
+                told = reached >> place & 1 and count > best and time_s - self._began_s >= MIN_WINDOWS * length_s
+                if told:
+                    best, said = count, f"{count} or more {kind} in {words}"
         return said
 
-    def _add(self, username: str, counts: dict[str, list[float]], slot: str, thing: str, window: float) -> int:
-        """Count one thing in a slot's current window; return the count, or 0 when it did not change."""
-        state = counts.get(slot)
-        if state is None or window > state[0]:
-            state = counts[slot] = [window, 0.0]
-            if thing:
-                self._distinct.setdefault(username, {})[slot] = []
-        elif window < state[0]:
-            return 0  # a record that came late; its window is gone
-        if thing:
-            known = self._distinct.setdefault(username, {}).setdefault(slot, [])
-            if thing in known or len(known) >= MAX_DISTINCT:
-                return 0
-            known.append(thing)
-        state[1] += 1.0
-        return int(state[1])
+    def _of(self, username: str) -> dict[str, Windows]:
+        windows = self._counts.pop(username, None)
+        if windows is None:
+            windows = {}
+            if len(self._counts) >= MAX_IDENTITIES:
+                del self._counts[next(iter(self._counts))]
+        self._counts[username] = windows
+        return windows
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self._counts, self._distinct, self._began_s]
+        return [
+            self._began_s,
+            {
+                username: {kind: [one.starts, one.counts, one.things] for kind, one in windows.items()}
+                for username, windows in self._counts.items()
+            },
+        ]
 
-    def load(self, data: list[object]) -> None:
+    def load(self, data: list[Any]) -> None:
         """Take over what `dump` returned."""
-        self._counts, self._distinct, self._began_s = data  # type: ignore[assignment]
+        self._began_s, stored = data
+        self._counts = {
+            username: {kind: _windows(*one) for kind, one in kinds.items()} for username, kinds in stored.items()
+        }
+
+
+def _windows(starts: list[float], counts: list[int], things: dict[str, float] | None) -> Windows:
+    windows = Windows(distinct=things is not None)
+    windows.starts, windows.counts, windows.things = starts, counts, things
+    return windows
 
 
 def _thing(kind: str, activity: record.Activity) -> str:

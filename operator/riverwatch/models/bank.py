@@ -19,7 +19,7 @@ MAX_NAMESPACES = 2_000
 MAX_IDENTITIES = 20_000
 """Identities over all namespaces; twice the largest load in the benchmark."""
 
-MODEL_VERSION = "novelty-1+credential-1"
+MODEL_VERSION = "novelty-2+credential-2"
 """Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
 
 
@@ -90,9 +90,11 @@ class Bank:
             self._homes[namespace] = home
         self.records = data["records"]
 
-    def learn(self, measured: vector.FeatureVector, use: credential.Use | None) -> None:
-        """Learn one activity that was not flagged."""
+    def learn(self, measured: vector.FeatureVector, use: credential.Use | None) -> tuple[novelty.Novelty, levels.Habit]:
+        """Learn one activity that was not flagged; return the model and the habit that took it."""
         self.records += 1
-        self.home(measured.home).learn(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+        home = self.home(measured.home)
+        habit = home.learn(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
         if use is not None:
             self.credentials.learn(use)
+        return home, habit

@@ -34,7 +34,7 @@ CARD = base.ModelCard(
 )
 
 MAX_CREDENTIALS = 20_000
-"""Credentials remembered; the one seen longest ago goes first. Tokens live about an hour, so this holds 10,000 pods."""
+"""Credentials remembered; the one learned longest ago goes first. Tokens live about an hour: enough for 10,000 pods."""
 
 MAX_ADDRESSES = 4
 """Addresses remembered per credential (dual stack and a translated one fit)."""
@@ -97,10 +97,10 @@ class Credential(river_base.AnomalyDetector):
         """Learn one use."""
         self.learn(_use(x))
 
-    def settled(self, credential: str, address: str) -> bool:
-        """Tell whether the credential was used from this address before, so that there is nothing to judge."""
-        known = self._addresses.get(credential)
-        return known is not None and len(known) > 1 and address in known
+    def settled(self, use: Use) -> bool:
+        """Tell whether the credential was counted from this address, so that a further use teaches nothing."""
+        known = self._addresses.get(use.credential)
+        return known is not None and known[0] != "" and use.address in known
 
     def opinion(self, use: Use) -> base.Surprise | None:
         """Return the surprise of a use, or None when it is where the credential belongs."""
@@ -129,7 +129,7 @@ class Credential(river_base.AnomalyDetector):
 
     def learn(self, use: Use) -> None:
         """Learn one use."""
-        if not use.credential or not use.address:
+        if not use.credential or not use.address or self.settled(use):
             return
         known = self._addresses.pop(use.credential, None)
         if known is None:

@@ -25,75 +25,96 @@ TRIAL_SHARE = 0.002
 """A new trial begins when this share of the identity's age has passed since the last one: trials grow with the
 logarithm of age, so that a chatty controller does not get a thousand times the confidence of a quiet one."""
 
-TRIAL_MIN_S = 1.0
+TRIAL_MIN_S = 2.0
 """Shortest trial, seconds."""
 
 
 class AttributeHabit:
     """What one identity showed of one attribute."""
 
-    __slots__ = ("fresh", "next_s", "trials", "values")
+    __slots__ = ("fresh", "trials", "values")
 
     def __init__(self) -> None:
         self.trials = 0.0
         """Decayed number of bursts in which the attribute was present."""
         self.fresh = 0.0
         """Decayed number of those that showed a value for the first time (the very first one excepted)."""
-        self.next_s = 0.0
-        """Record time at which the next trial may begin."""
-        self.values: dict[str, list[float]] = {}
-        """Value -> [bursts that showed it, record time it was last seen], oldest first."""
+        self.values: dict[str, int] = {}
+        """Value -> bursts that it opened; the one that opened a burst last stands last."""
 
-    def learn(self, value: str, time_s: float, age_s: float) -> bool:
-        """Count one value, seen `age_s` seconds after the identity's first record; return whether it was new."""
-        seen = self.values.get(value)
-        if seen is not None:
-            seen[1] = time_s
-            if time_s >= self.next_s:
-                seen[0] += 1.0
-                self.trials = self.trials * DECAY + 1.0
-                self.fresh *= DECAY
-                self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * age_s)
-                # Last in, last out: the value that opens a burst moves to the young end.
-                self.values[value] = self.values.pop(value)
-            return False
+    def repeat(self, value: str) -> None:
+        """Count a known value that opens a burst."""
+        self.trials = self.trials * DECAY + 1.0
+        self.fresh *= DECAY
+        self.values[value] = self.values.pop(value) + 1
+
+    def adopt(self, value: str) -> bool:
+        """Count a value that is new; return whether another one had to be forgotten for it."""
         self.trials = self.trials * DECAY + 1.0
         self.fresh = self.fresh * DECAY + (1.0 if self.values else 0.0)
-        self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * age_s)
-        self.values[value] = [1.0, time_s]
-        if len(self.values) > MAX_VALUES:
-            del self.values[next(iter(self.values))]
+        self.values[value] = 1
+        if len(self.values) <= MAX_VALUES:
+            return False
+        del self.values[next(iter(self.values))]
         return True
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self.trials, self.fresh, self.next_s, self.values]
+        return [self.trials, self.fresh, self.values]
 
     @classmethod
     def load(cls, data: list[object]) -> AttributeHabit:
         """Build from what `dump` returned."""
         habit = cls()
-        habit.trials, habit.fresh, habit.next_s, values = data  # type: ignore[assignment]
-        habit.values = {sys.intern(value): seen for value, seen in values.items()}  # type: ignore[attr-defined]
+        habit.trials, habit.fresh, values = data  # type: ignore[assignment]
+        habit.values = {sys.intern(value): bursts for value, bursts in values.items()}  # type: ignore[attr-defined]
         return habit
 
 
 class Habit:
-    """Everything one identity showed."""
+    """Everything one identity showed.
 
-    __slots__ = ("attributes", "born_s", "last_s", "records")
+    A burst is opened by the first record after `next_s`. Only that record counts for known values; what is new counts
+    whenever it comes. So inside a burst a record without anything new teaches nothing and can be passed over.
+    """
+
+    __slots__ = ("attributes", "born_s", "edition", "last_s", "next_s", "records")
 
     def __init__(self, width: int, born_s: float) -> None:
         self.attributes = [AttributeHabit() for _ in range(width)]
         self.born_s = born_s
         self.last_s = born_s
+        self.next_s = born_s
+        """Record time at which the next burst may be opened."""
         self.records = 0
+        self.edition = 0
+        """Counts the values that were forgotten: what was known in one edition is known throughout it."""
+
+    def learn(self, values: tuple[str, ...], time_s: float) -> list[int]:
+        """Count one record; return the places whose value was new."""
+        self.records += 1
+        self.last_s = time_s
+        opens = time_s >= self.next_s
+        if opens:
+            self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * (time_s - self.born_s))
+        adopted = []
+        for place, value in enumerate(values):
+            if not value:
+                continue
+            known = self.attributes[place]
+            if value not in known.values:
+                self.edition += known.adopt(value)
+                adopted.append(place)
+            elif opens:
+                known.repeat(value)
+        return adopted
 
     def dump(self) -> dict[str, object]:
         """Return plain data for a checkpoint."""
         return {
             "born_s": self.born_s,
             "last_s": self.last_s,
+            "next_s": self.next_s,
             "records": self.records,
             "attributes": [attribute.dump() for attribute in self.attributes],
         }
@@ -104,6 +125,7 @@ class Habit:
         attributes: list[list[object]] = data["attributes"]  # type: ignore[assignment]
         habit = cls(len(attributes), float(data["born_s"]))  # type: ignore[arg-type]
         habit.last_s = float(data["last_s"])  # type: ignore[arg-type]
+        habit.next_s = float(data["next_s"])  # type: ignore[arg-type]
         habit.records = int(data["records"])  # type: ignore[call-overload]
         habit.attributes = [AttributeHabit.load(attribute) for attribute in attributes]
         return habit

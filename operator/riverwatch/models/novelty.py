@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import operator
 import sys
 from collections.abc import Hashable
 from typing import Any
@@ -36,9 +37,6 @@ CARD = base.ModelCard(
         "Identities younger than a few bursts of activity.",
     ),
 )
-
-MAX_CONTEXTS = 256
-"""Fully known combinations remembered per identity, so that routine records cost one look-up."""
 
 LEAST_TOLD_NATS = 1.0
 """Records with less surprise than this are judged but never told, so their explanation is not gathered."""
@@ -157,7 +155,7 @@ class Novelty(river_base.AnomalyDetector):
                     feature=self.attributes[place],
                     observed=value,
                     nats=nats,
-                    bursts=round(sum(count for count, _ in known.values())),
+                    bursts=sum(known.values()),
                     age_s=age_s,
                     usual=_usual(known) if known else (),
                     unseen_in=unseen,
@@ -166,19 +164,18 @@ class Novelty(river_base.AnomalyDetector):
             )
         return parts
 
-    def learn(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> None:
-        """Learn one record; what is new to the identity is counted for its groups, too."""
+    def learn(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> levels.Habit:
+        """Learn one record; what is new to the identity is counted for its groups, too. Return its habit."""
         habit = self._habits.get(identity)
         if habit is None:
             habit = self._remember(identity, siblings, time_s)
-        habit.records += 1
-        habit.last_s = time_s
         self.records += 1
-        age_s = time_s - habit.born_s
-        for place, (known, value) in enumerate(zip(habit.attributes, values, strict=True)):
-            if value and known.learn(value, time_s, age_s):
-                for _, level in self._groups(siblings):
-                    level.learn(place, value)
+        adopted = habit.learn(values, time_s)
+        if adopted:
+            for _, level in self._groups(siblings):
+                for place in adopted:
+                    level.learn(place, values[place])
+        return habit
 
     def forget(self, identity: str) -> None:
         """Forget an identity; what its groups learned from it stays."""
@@ -222,13 +219,8 @@ class Novelty(river_base.AnomalyDetector):
         return home if family is None else (("siblings", family), *home)
 
 
-def _usual(known: dict[str, list[float]]) -> tuple[tuple[str, int], ...]:
-    best = heapq.nlargest(USUAL_VALUES, known.items(), key=_bursts)
-    return tuple((text, int(count)) for text, (count, _) in best)
-
-
-def _bursts(item: tuple[str, list[float]]) -> float:
-    return item[1][0]
+def _usual(known: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(heapq.nlargest(USUAL_VALUES, known.items(), key=operator.itemgetter(1)))
 
 
 def _nats(

@@ -13,11 +13,11 @@ from riverwatch import errors
 from riverwatch.models import bank
 from riverwatch.rules import engine
 
-VERSION = 1
+VERSION = 2
 """Version of the plain data as a whole; counts up when old data can no longer be read. A part that only gets a new
 field with a default keeps it."""
 
-LEARNED = frozenset({"models", "judge", "learning", "routine"})
+LEARNED = frozenset({"models", "judge", "learning"})
 """Parts that mean nothing without each other: with empty models, a finished learning period would raise alarm after
 alarm."""
 

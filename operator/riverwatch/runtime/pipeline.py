@@ -15,11 +15,11 @@ from riverwatch import errors
 from riverwatch.activity import dedupe, identities, normalise, record
 from riverwatch.detections import advice, finding, fold
 from riverwatch.features import inventory, vector, volumes
-from riverwatch.models import bank, credential
+from riverwatch.models import bank, credential, routine
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
 from riverwatch.runtime import memory
-from riverwatch.scoring import judge, policy
+from riverwatch.scoring import cases, judge, policy, triage
 from riverwatch.scoring import learning as learning_phase
 from riverwatch.sources import base as sources_base
 
@@ -58,15 +58,16 @@ class Pipeline:
         self.models = bank.Bank()
         self.judge = judge.Judge()
         self.folder = fold.Folder()
+        self.verdicts = triage.Triage()
         self.learning = learning_phase.Learning(learn_until_s)
         self.used = 0
         """Records judged."""
         self.bodies_seen = 0
-        """Records that were not routine and had a request body."""
+        """Records judged that had a request body."""
         self.credentials_seen = 0
-        """Records that were not routine and named their credential."""
+        """Records judged that named their credential."""
         self._dedupe = dedupe.Dedupe()
-        self._routine = learning_phase.Routine()
+        self._routine = routine.Routine()
         self._volumes = volumes.Volumes()
 
     def process(
@@ -116,15 +117,31 @@ class Pipeline:
             tally.count_only(sources_base.SkipReason.DISABLED, 1)
             return None
         self.used += 1
+        self.bodies_seen += activity.record.request_object is not record.ABSENT
+        self.credentials_seen += activity.credential_id != ""
         self.learning.advance(activity.time_s)
-        for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
-            self.models.learn(held.measured, held.use)
+        if self.learning.now_s >= self.judge.next_sweep_s:
+            for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
+                self.models.learn(held.measured, held.use)
         hits = self.rules.match(activity) if rules.mode.rules_judge else engine.NO_HITS
+        loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
         volume = self._volumes.count(activity)
-        if not hits and not volume and self._routine.known(activity):
+        key = routine.key_of(activity)
+        if not loud and not volume and self._routine.passes(key, activity.time_s):
             self.models.records += 1
             return None
-        return self._consider(activity, hits, rules, volume)
+        return self._consider(activity, loud, rules, volume, key)
+
+    def triage(self, uid: str, ruling: triage.Ruling | None, *, subject: triage.Subject | None = None) -> None:
+        """Take over a person's verdict about a detection; the same one again changes nothing, None takes it back."""
+        keys = self.verdicts.rule(uid, ruling, bank=self.models, now_s=self.learning.now_s, subject=subject)
+        if keys is None:
+            return
+        self._routine.clear()
+        if ruling is not None and ruling.verdict in triage.QUIETING:
+            # What comes after a false alarm is a new story, and must not be hidden in one that is told to the end.
+            for key in {*keys, *self.folder.close(uid)}:
+                self.judge.cases.open.pop(key, None)
 
     def snapshot(self) -> dict[str, object]:
         """Return everything learned and open as plain data, shared with the pipeline: encode it before the next record.
@@ -160,9 +177,9 @@ class Pipeline:
         lost = memory.load(parts, data, partial=partial)
         got = {name: empty if name in lost else fresh for name in parts}
         self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
-        self.folder = got["folder"].folder
-        self._routine, self._dedupe = got["routine"]._routine, got["dedupe"]._dedupe  # noqa: SLF001 - as above
-        self._volumes = got["volumes"]._volumes  # noqa: SLF001 - as above
+        self.folder, self.verdicts = got["folder"].folder, got["triage"].verdicts
+        self._dedupe, self._volumes = got["dedupe"]._dedupe, got["volumes"]._volumes  # noqa: SLF001 - as above
+        self._routine.clear()
         self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
         return memory.told(lost)
 
@@ -171,8 +188,8 @@ class Pipeline:
             "models": self.models,
             "judge": self.judge,
             "folder": self.folder,
+            "triage": self.verdicts,
             "learning": self.learning,
-            "routine": self._routine,
             "dedupe": self._dedupe,
             "volumes": self._volumes,
             "inventory": self.inventory,
@@ -180,26 +197,32 @@ class Pipeline:
         }
 
     def _consider(
-        self, activity: record.Activity, hits: Sequence[rules_base.RuleHit], rules: policy.EffectivePolicy, volume: str
+        self,
+        activity: record.Activity,
+        hits: Sequence[rules_base.RuleHit],
+        rules: policy.EffectivePolicy,
+        volume: str,
+        key: int,
     ) -> finding.Detection | None:
         measured = vector.measure(
             activity,
-            rules="+".join(sorted(hit.card.id for hit in hits if hit.card.raises)),
+            rules="+".join(sorted(hit.card.id for hit in hits)) if hits else "",
             own_pod=self.inventory.own_pod(activity.principal, activity.source_ip),
             siblings=self.inventory.siblings(activity.principal),
             volume=volume,
         )
         use = self._credential_use(activity)
-        self.bodies_seen += bool(activity.record.request_object)
-        self.credentials_seen += bool(activity.credential_id)
         parts = self.models.opinion(measured, use) if rules.mode.models_judge else []
+        told = hits
+        if self.verdicts.about(actor := judge.case_key(activity)):
+            told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
         verdict = None
-        if hits or parts:
+        if told or parts:
             question = judge.Question(
                 activity=activity,
                 measured=measured,
                 use=use,
-                hits=hits if rules.mode.rules_judge else engine.NO_HITS,
+                hits=told,
                 parts=parts,
                 warm=self.learning.warm(rules, records=self.models.records),
                 muted=self.learning.muted,
@@ -208,11 +231,25 @@ class Pipeline:
             )
             verdict = self.judge.decide(question)
         if rules.mode.models_learn and (verdict is None or not verdict.hold):
-            self.models.learn(measured, use)
-            self._routine.remember(activity)
-        if verdict is None or not verdict.raised:
+            home, habit = self.models.learn(measured, use)
+            if not hits and not volume and (use is None or self.models.credentials.settled(use)):
+                self._routine.remember(key, home, habit, activity.time_s)
+        if verdict is None:
             return None
-        return self.folder.fold(activity, verdict, policy_refs=rules.refs)
+        self.folder.note(activity, verdict, runs_as=self.inventory.runs_as)
+        if not verdict.raised:
+            return None
+        found = self.folder.fold(activity, verdict, policy_refs=rules.refs)
+        self.verdicts.remember(
+            found.uid,
+            actor,
+            activity,
+            now=cases.Held(measured, use),
+            before=verdict.case.held,
+            hits=told,
+            parts=parts,
+        )
+        return found
 
     def _credential_use(self, activity: record.Activity) -> credential.Use | None:
         if not activity.credential_id or not activity.source_ip:

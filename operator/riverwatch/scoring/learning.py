@@ -1,33 +1,15 @@
-"""Stage 5 state: how far learning has come, and which activities are so routine that nothing need be asked.
+"""Stage 5 state: how far learning has come.
 
 `Learning` turns record time, a user's ``--learn-until`` and the policies' learning periods into two answers: may
-anything be raised (`muted`), and may models raise (`warm`). `Routine` remembers combinations that were wholly known a
-moment ago, so that the bulk of a cluster's records costs one look-up. Both are owned by `runtime.pipeline`.
+anything be raised (`muted`), and may models raise (`warm`). Owned by `runtime.pipeline`.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from riverwatch.activity import record
-from riverwatch.features import vector
 from riverwatch.scoring import policy
 
 MIN_RECORDS = 500
 """Records that models learn at least before they may raise; fewer say nothing about a cluster."""
-
-MAX_ROUTINE = 100_000
-"""Combinations remembered over all identities, about 400 bytes each at worst; the memory is emptied when full."""
-
-ROUTINE_SHARE = 0.002
-"""A combination stays routine for this share of the time since the stream began, so that habits are counted in
-bursts."""
-
-ROUTINE_MIN_S = 10.0
-"""Shortest time that a combination stays routine, seconds."""
-
-ROUTINE_MAX_S = 3_600.0
-"""Longest time that a combination stays routine, seconds."""
 
 
 class Learning:
@@ -82,35 +64,3 @@ class Learning:
             return 0.0
         length_s = self.until_s - self.began_s if self.until_s is not None else rules.learning_s
         return min(1.0, self.age_s() / length_s) if length_s > 0 else 1.0
-
-
-class Routine:
-    """Combinations of one identity's attributes that were wholly known when last asked."""
-
-    def __init__(self) -> None:
-        self._until: dict[tuple[str | int, ...], float] = {}
-        self._began_s: float | None = None
-
-    def known(self, activity: record.Activity) -> bool:
-        """Tell whether the activity is routine: learned a moment ago with nothing new in it."""
-        until = self._until.get((activity.principal.username, activity.credential_id, *vector.context_key(activity)))
-        return until is not None and activity.time_s < until
-
-    def remember(self, activity: record.Activity) -> None:
-        """Remember an activity that was just learned."""
-        if self._began_s is None:
-            self._began_s = activity.time_s
-        stay_s = min(max(ROUTINE_SHARE * (activity.time_s - self._began_s), ROUTINE_MIN_S), ROUTINE_MAX_S)
-        if len(self._until) >= MAX_ROUTINE:
-            self._until.clear()
-        key = (activity.principal.username, activity.credential_id, *vector.context_key(activity))
-        self._until[key] = activity.time_s + stay_s
-
-    def dump(self) -> list[object]:
-        """Return plain data for a checkpoint; what is routine is not learned, so habits depend on it."""
-        return [self._began_s, [[*key, until] for key, until in self._until.items()]]
-
-    def load(self, data: list[Any]) -> None:
-        """Take over what `dump` returned."""
-        self._began_s = data[0]
-        self._until = {tuple(key): until for *key, until in data[1]}

@@ -92,7 +92,6 @@ def test_the_stream_exercises_what_is_stored(whole: checkpoint_stream.Run, half:
     assert state["models"]["credentials"][0]
     assert all(home["siblings"] for name, home in state["models"]["homes"].items() if name)
     assert state["folder"]
-    assert state["routine"][1]
     assert state["dedupe"][0]
 
 
@@ -192,7 +191,7 @@ def test_what_was_learned_starts_empty_as_a_whole(half: Half) -> None:
     stored = snapshot.unpack(half.state)
     empty = run.pipeline.snapshot()
     lost = run.pipeline.restore({**stored, "model_version": "novelty-0"}, partial=True)
-    assert [text.split()[0] for text in lost] == ["judge", "learning", "models", "routine"]
+    assert [text.split()[0] for text in lost] == ["judge", "learning", "models"]
     after = run.pipeline.snapshot()
     assert {name: after[name] for name in memory.LEARNED} == {name: empty[name] for name in memory.LEARNED}
     assert after["folder"] == stored["folder"]

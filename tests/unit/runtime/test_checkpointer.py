@@ -179,7 +179,7 @@ def test_after_a_change_of_models_the_rest_is_kept(tmp_path, clock, known, monke
     monkeypatch.setattr("riverwatch.runtime.memory.bank.MODEL_VERSION", "novelty-next")
     fresh = empty()
     recovery = made(tmp_path, clock).recover(fresh)
-    assert [text.split()[0] for text in recovery.empty] == ["judge", "learning", "models", "routine"]
+    assert [text.split()[0] for text in recovery.empty] == ["judge", "learning", "models"]
     assert fresh.folder.dump() == known.folder.dump()
     assert "starts empty: models stored by models" in str(recovery)
 
