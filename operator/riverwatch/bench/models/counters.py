@@ -68,7 +68,7 @@ class Counters:
     def novelty(self, point: stream.Point) -> list[float]:
         """Return the five numbers that the plain sum adds up; changes nothing."""
         seen, who = self._seen, point.measured.identity
-        rarity = 1.0 - math.log1p(self._global.get(point.action, 0)) / math.log1p(self._records + 1)
+        rarity = 1.0 - math.log1p(self._global.get(point.action, 0)) / math.log1p(max(1, self._records))
         return [
             1.0 / (1.0 + seen.get((who, "action", point.action), 0)),
             1.0 / (1.0 + seen.get((who, "namespace", point.namespace), 0)),
