@@ -21,20 +21,28 @@ GROUPS = {
     "policy": "riverwatch.cli.policy",
     "crds": "riverwatch.cli.crds",
     "lab": "riverwatch.cli.lab_commands",
+    "bench": "riverwatch.cli.bench_commands",
 }
 """Commands that a typer application of another module answers, by the module that holds it as `app`."""
 
-COMMANDS = {"replay": "riverwatch.cli.replay", "run": "riverwatch.cli.run", "surface": "riverwatch.cli.surface"}
+COMMANDS = {
+    "replay": "riverwatch.cli.replay",
+    "run": "riverwatch.cli.run",
+    "surface": "riverwatch.cli.surface",
+    "triage": "riverwatch.cli.triage",
+}
 """Commands that one function of another module answers, by the module; the function has the command's name."""
 
 HELP = {
     "replay": "Read audit logs and print what stands out in them.",
     "run": "Run the operator.",
     "surface": "Show what the audit stream cannot show, and who holds dangerous rights.",
+    "triage": "Say what a detection was; print an exception for Git.",
     "rules": "List, test and explain rules.",
     "policy": "Check policies as code.",
     "crds": "Print the custom resource definitions.",
     "lab": "A real control plane on this machine, life on it, attacks on it, figures.",
+    "bench": "Measure speed, memory and start as ratios, beside installed peers.",
 }
 """One line per command for the overview, in the order shown."""
 

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from riverwatch import clock
 from riverwatch.activity import record
 from riverwatch.detections import finding
-from riverwatch.runtime import pressure, worker_identity, worker_queue
+from riverwatch.runtime import pressure, stream_watch, worker_identity, worker_queue
 from riverwatch.sources import base, decode
 
 _log = logging.getLogger(__name__)
@@ -52,6 +52,12 @@ class Counts:
     """Deliveries refused because the queue was full."""
     busy_s: float = 0.0
     """Seconds spent on deliveries."""
+    decode_s: float = 0.0
+    """Of them, on making records of bytes."""
+    judge_s: float = 0.0
+    """Of them, in the pipeline."""
+    deliver_s: float = 0.0
+    """Of them, on handing detections to the outputs."""
     lag_s: float = 0.0
     """Seconds between arrival and judgement of the last delivery."""
 
@@ -102,6 +108,7 @@ class Worker(Generic[P]):
         self.tally = base.Tally()
         self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
         self.counts = Counts()
+        self.watch = stream_watch.StreamWatch()
         self.step = pressure.Step.EASY
         self._observe = observe or (lambda _: None)
         self._own: worker_identity.OwnIdentity | None = None
@@ -154,7 +161,7 @@ class Worker(Generic[P]):
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="worker", daemon=True)
         self._thread.start()
 
     def stop(self, *, within_s: float) -> bool:
@@ -172,7 +179,8 @@ class Worker(Generic[P]):
             self._judge(work.delivery)
         self._look_at_pressure()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Work until the queue is closed and empty; the body of the thread, or of whoever has a thread of his own."""
         while True:
             work = self._queue.take(wait_s=IDLE_S)
             self.turn(work)
@@ -191,19 +199,27 @@ class Worker(Generic[P]):
     def _judge(self, delivery: base.Delivery) -> None:
         began_s = self._time.monotonic_s()
         records = self._decoder.body(delivery.body, where=delivery.where, line=delivery.line)
+        decoded_s = self._time.monotonic_s()
         own = self._own
         if own is not None:
             kept = [one for one in records if not own.made(one)]
             if len(kept) < len(records):
                 self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(records) - len(kept))
+                self.watch.own([one for one in records if own.made(one)])
                 records = kept
         found = self._processed(records, where=delivery.where) if records else ()
+        judged_s = self._time.monotonic_s()
         if found:
             self.counts.detections += len(found)
             self._deliver(found)
         self.counts.batches += 1
-        took_s = self._time.monotonic_s() - began_s
+        ended_s = self._time.monotonic_s()
+        took_s = ended_s - began_s
         self.counts.busy_s += took_s
+        self.counts.decode_s += decoded_s - began_s
+        self.counts.judge_s += judged_s - decoded_s
+        self.counts.deliver_s += ended_s - judged_s
+        self.watch.delivered(delivery, records, took_s)
         self._observe(took_s)
         self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
 
