@@ -97,6 +97,11 @@ class Settings(pydantic.BaseModel):
     open_ttl_s: Seconds = 14 * 86_400.0
     """Seconds after which an Open ThreatDetection that was not seen again becomes Expired."""
 
+    heartbeat_s: Seconds = 60.0
+    """Seconds between two harmless requests of the operator whose audit records must come back."""
+    heartbeat_patience_s: Seconds = 120.0
+    """Seconds in which such a record must come back; an API server keeps records up to 30 s, and longer after a
+    failure."""
     request_timeout_s: Seconds = 10.0
     """Seconds that one request to the API server may take."""
     stop_s: Seconds = 20.0

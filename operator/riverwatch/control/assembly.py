@@ -22,6 +22,7 @@ from riverwatch import clock, metrics, outputs, settings
 from riverwatch.control import (
     durable,
     figures,
+    heartbeat,
     inventory,
     last_good,
     models,
@@ -30,6 +31,7 @@ from riverwatch.control import (
     rules,
     statuses,
     steward,
+    stream_health,
     triage,
     watched,
 )
@@ -303,13 +305,17 @@ class Operator:
         ]
 
     def _chores(self) -> list[steward.Chore]:
+        self._stream = self._stream_health()
         reporter = models.ModelReporter(
             self._report,
             operator_namespace=self._settings.namespace,
             change=self.context.worker.change,
             time=self._time,
+            stream=self._stream.observations,
         )
+        self._stream.changed = self._if_leading(reporter.run)
         chores = [
+            steward.Chore("stream", stream_health.TICK_S, self._stream.run),
             steward.Chore("models", models.EVERY_S, self._if_leading(reporter.run)),
             steward.Chore("tidy", TIDY_S, self._if_leading(self.context.housekeeper.tidy)),
             steward.Chore("resync", RESYNC_S, self._resync),
@@ -318,6 +324,22 @@ class Operator:
         if self._leader is not None:
             chores.insert(0, steward.Chore("lead", leader.STEP_S, self._leader.step))
         return chores
+
+    def _stream_health(self) -> stream_health.StreamHealth:
+        """Make what watches the stream itself."""
+        context, chosen = self.context, self._settings
+        self._beat = heartbeat.Heartbeat(context.client, time=self._time, patience_s=chosen.heartbeat_patience_s)
+        context.worker.watch.on_own(self._beat.hear)
+        return stream_health.StreamHealth(
+            context.client,
+            context.worker.watch,
+            context.worker.change,
+            self._beat,
+            namespace=chosen.namespace,
+            object_name=models.OBJECT_NAME,
+            every_s=chosen.heartbeat_s,
+            time=self._time,
+        )
 
     def _if_leading(self, run: Callable[[], object]) -> Callable[[], None]:
         """Have something done only while this replica leads, or always when nobody is elected."""

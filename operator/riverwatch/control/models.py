@@ -7,7 +7,7 @@ a count that grew a little is not worth a write to the API server.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from riverwatch import clock
@@ -74,6 +74,8 @@ class ModelReporter:
         Runs something with the pipeline on the worker's thread.
     time
         Clock.
+    stream
+        Gives the conditions about the stream, which stand on the object of people and nodes.
     """
 
     def __init__(
@@ -83,28 +85,38 @@ class ModelReporter:
         operator_namespace: str,
         change: Callable[[Callable[[pipeline.Pipeline], None]], None],
         time: clock.Clock,
+        stream: Callable[[], Sequence[conditions.Observation]] = tuple,
     ) -> None:
         self._report = report
         self._operator_namespace = operator_namespace
         self._change = change
         self._time = time
-        self._written: dict[str, tuple[Report, list[dict[str, Any]]]] = {}
+        self._stream = stream
+        self._written: dict[str, tuple[Report, list[dict[str, Any]], list[str]]] = {}
 
     def run(self) -> None:
         """Look at the models soon; a chore of the steward."""
         self._change(self._look)
 
     def _look(self, source: pipeline.Pipeline) -> None:
-        for one in collect(source):
+        reports, stream = collect(source), self._stream()
+        if stream and all(one.namespace for one in reports):
+            reports.append(Report("", words.ModelPhase.WARMING_UP, 0, 0, 0.0, None))
+        for one in reports:
+            further = () if one.namespace else stream
+            state = [f"{seen.type} {seen.status} {seen.reason}" for seen in further]
             before = self._written.get(one.namespace)
-            if before is not None and not news(before[0], one):
+            if before is not None and before[2] == state and not news(before[0], one):
                 continue
-            listed = conditions.set_condition(before[1] if before else None, observation(one), now_s=self._time.now_s())
-            self._written[one.namespace] = (one, listed)
+            listed: list[dict[str, Any]] | None = before[1] if before else None
+            for seen in (observation(one), *further):
+                listed = conditions.set_condition(listed, seen, now_s=self._time.now_s())
+            assert listed is not None
+            self._written[one.namespace] = (one, listed, state)
             namespace = one.namespace or self._operator_namespace
             write = statuses.Write(resources.MODELS, namespace, OBJECT_NAME, _status(one, listed), create=True)
             self._report.submit(write)
-        for gone in self._written.keys() - source.models.homes.keys():
+        for gone in self._written.keys() - {one.namespace for one in reports}:
             del self._written[gone]
 
 

@@ -7,6 +7,7 @@ sample by `runtime.stream_watch`, or every record by ``riverwatch surface``. Own
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -205,6 +206,14 @@ class Coverage:
             cell.records += 1
             cell.level = max(cell.level, _RANK.get(one.level or "", 0))
             cell.bodies += bool(one.request_object)
+
+    def copy(self) -> Coverage:
+        """Return a copy that another thread may ask for its report, which takes a moment in a large cluster."""
+        other = Coverage()
+        other.__dict__.update(self.__dict__)
+        other._fields = dict(self._fields)
+        other._cells = {key: copy.copy(cell) for key, cell in self._cells.items()}
+        return other
 
     def report(self, rules: Sequence[rule.Rule], models: Iterable[models_base.ModelCard]) -> Report:
         """Say what rules and models can see.

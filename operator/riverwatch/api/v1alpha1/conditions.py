@@ -17,6 +17,12 @@ from riverwatch.api.v1alpha1 import base, words
 READY = "Ready"
 """Type of the condition that sums up all others."""
 
+AUDIT_STREAM_HEALTHY = "AuditStreamHealthy"
+"""Type of the condition that says whether audit records arrive, all of them and in time."""
+
+COVERAGE_COMPLETE = "CoverageComplete"
+"""Type of the condition that says whether the records show what rules and models need."""
+
 MAX_MESSAGE = 4096
 """Characters of a message; the API conventions allow 32768, a person reads far less."""
 
