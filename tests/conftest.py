@@ -1,17 +1,21 @@
-"""Fixtures for every folder: an API server in memory that real clients talk to over loopback, and a clock to turn."""
+"""Fixtures for every folder: an API server in memory that real clients talk to over loopback, a clock, the program."""
 
 from __future__ import annotations
 
+import gc
 import http.server
+import io
 import json
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from riverwatch import vocabulary
+from riverwatch.cli import main as program
 from riverwatch.detections import finding
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import connection as connections
@@ -267,3 +271,34 @@ def make_detection(**changes: Any) -> finding.Detection:
 @pytest.fixture
 def detection() -> Callable[..., finding.Detection]:
     return make_detection
+
+
+class Ran(NamedTuple):
+    """What a run of the program left: its exit status and what it wrote."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+@pytest.fixture
+def riverwatch(monkeypatch, capfdbinary) -> Iterator[Callable[..., Ran]]:
+    """Run ``riverwatch ARGUMENTS`` in this process: the whole command line, without the second of starting Python."""
+    collector = gc.get_threshold()
+
+    def run(*arguments: object, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "argv", ["riverwatch", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfdbinary.readouterr()
+        status: object = 0
+        try:
+            program.main()
+        except SystemExit as end:
+            status = end.code or 0
+        written = capfdbinary.readouterr()
+        assert isinstance(status, int), status
+        return Ran(status, written.out, written.err)
+
+    yield run
+    gc.set_threshold(*collector)
+    gc.unfreeze()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -29,19 +27,20 @@ def matches(expected, got) -> bool:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_scenario(folder):
+def test_scenario(folder, riverwatch):
     assert (folder / "README.md").read_text(encoding="utf-8").strip()
-    command = [sys.executable, "-m", "riverwatch", "replay", str(folder / "input.jsonl"), "-o", "jsonl"]
+    command = ["replay", folder / "input.jsonl", "-o", "jsonl"]
     for option, file in (("--policy", "policy.yaml"), ("--objects", "objects.yaml")):
         if (folder / file).exists():
-            command += [option, str(folder / file)]
+            command += [option, folder / file]
     if (folder / "learn_until").exists():
         command += ["--learn-until", (folder / "learn_until").read_text(encoding="utf-8").strip()]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stderr
+    ran = riverwatch(*command)
+    assert ran.returncode == 0, ran.stderr.decode()
     got = [json.loads(line) for line in ran.stdout.splitlines()]
     expected = yaml.safe_load((folder / "expect.yaml").read_text(encoding="utf-8")) or []
-    assert matches(expected, got), f"expected\n{yaml.safe_dump(expected)}\ngot\n{yaml.safe_dump(got)}\n{ran.stderr}"
+    told = f"expected\n{yaml.safe_dump(expected)}\ngot\n{yaml.safe_dump(got)}\n{ran.stderr.decode()}"
+    assert matches(expected, got), told
 
 
 def test_there_are_scenarios():

@@ -9,11 +9,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from riverwatch import errors
-
-_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from riverwatch.api import yaml_text
 
 
 def read(path: pathlib.Path) -> Iterator[dict[str, Any]]:
@@ -28,11 +25,7 @@ def read(path: pathlib.Path) -> Iterator[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise errors.BadInputError(f"cannot be read: {error}", where=str(path)) from error
-    try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))
-    except yaml.YAMLError as error:
-        raise errors.BadInputError(f"is no YAML or JSON: {error}", where=str(path)) from error
-    for number, document in enumerate(documents, start=1):
+    for number, document in enumerate(yaml_text.read(text, where=str(path)), start=1):
         if document is None:
             continue
         listed = document.get("items") if isinstance(document, dict) else None

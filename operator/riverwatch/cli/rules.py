@@ -13,10 +13,10 @@ from typing import Annotated
 
 import msgspec
 import typer
-import yaml
 
 from riverwatch import errors
 from riverwatch.activity import derived
+from riverwatch.api import yaml_text
 from riverwatch.rules import base, cases, loading, pages, rule, sigma
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, test and explain rules.")
@@ -166,7 +166,7 @@ def _run_objects(origin: str, text: str) -> tuple[int, list[cases.Failure]]:
     """Examine DetectionRule objects by the code that does so in a cluster."""
     examine = importlib.import_module("riverwatch.control.rules").examine
     ran, failures = 0, []
-    for body in yaml.safe_load_all(text):
+    for body in yaml_text.read(text, where=origin):
         if isinstance(body, dict) and body.get("kind") == "DetectionRule":
             found = examine(body)
             ran += found.passed + found.failed

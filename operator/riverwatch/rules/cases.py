@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-import yaml
 
 from riverwatch import clock, errors
 from riverwatch.activity import sample
+from riverwatch.api import yaml_text
 from riverwatch.rules import engine, rule
 
 MAX_REPEAT = 20_000
@@ -47,9 +47,10 @@ def parse(text: str, *, origin: str) -> tuple[Case, ...]:
         When it is no list of cases of the right shape.
     """
     try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise errors.BadRuleError(f"no valid YAML: {' '.join(str(error).split())}", where=origin) from error
+        documents = yaml_text.read(text, where=origin)
+    except errors.BadInputError as error:
+        raise errors.BadRuleError(error.detail, where=origin) from error
+    data = documents[0] if len(documents) == 1 else None
     if not isinstance(data, dict):
         raise errors.BadRuleError("a cases file is a mapping with base and cases", where=origin)
     return from_data(data.get("cases"), base=data.get("base"), origin=origin)

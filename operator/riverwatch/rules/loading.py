@@ -7,6 +7,7 @@ alone. Called by `runtime`, `cli.rules` and tests.
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 from collections.abc import Iterator
 from importlib.resources import abc as resources_abc
@@ -35,8 +36,9 @@ def rule_files() -> Iterator[tuple[str, resources_abc.Traversable]]:
                     yield f"{tactic.name}/{file.name.removesuffix(RULE_ENDING)}", file
 
 
+@functools.cache
 def load_catalog() -> tuple[rule.Rule, ...]:
-    """Compile every built-in rule.
+    """Compile every built-in rule, once per process: rules never change, and what is counted for them is the engine's.
 
     Raises
     ------

@@ -12,13 +12,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
 from sigma import correlations as sigma_correlations
 from sigma import exceptions as sigma_exceptions
 from sigma.rule import SigmaRule
 from sigma.rule import base as sigma_base
 
 from riverwatch import errors, vocabulary
+from riverwatch.api import yaml_text
 from riverwatch.rules import attack, base, conditions, fields, matching, rule
 
 MAX_RULE_CHARS = 262_144
@@ -29,9 +29,6 @@ MAX_WINDOW_S = 7 * 86_400
 
 MAX_COUNT = 10_000
 """Highest count of a correlation: its memory per group is bounded by it."""
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The C loader reads the catalogue ten times faster, where PyYAML was built with it; both are safe."""
 
 _SEVERITIES = {
     "informational": vocabulary.Severity.INFO,
@@ -80,9 +77,9 @@ def compile_text(text: str, *, origin: str, default_id: str = "") -> tuple[rule.
 
 def _documents(text: str, *, origin: str) -> list[dict[str, Any]]:
     try:
-        documents = [document for document in yaml.load_all(text, Loader=_LOADER) if document is not None]
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise errors.BadRuleError(f"no valid YAML: {' '.join(str(error).split())}", where=origin) from error
+        documents = [document for document in yaml_text.read(text, where=origin) if document is not None]
+    except errors.BadInputError as error:
+        raise errors.BadRuleError(error.detail, where=origin) from error
     if not documents:
         raise errors.BadRuleError("the text holds no rule", where=origin)
     for document in documents:
@@ -119,7 +116,7 @@ def _compile_documents(documents: list[dict[str, Any]], *, origin: str, default_
     generating = {
         names.get(reference, "")
         for document in documents
-        if "correlation" in document and document["correlation"].get("generate") is True
+        if isinstance(body := document.get("correlation"), dict) and body.get("generate") is True
         for reference in _references(document)
     }
     return tuple(

@@ -14,17 +14,22 @@ import yaml
 SCENARIO = pathlib.Path(__file__).parents[2] / "scenarios" / "cluster-admin-without-history" / "input.jsonl"
 
 
-def riverwatch(*arguments, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "riverwatch", *map(str, arguments)],
-        input=stdin,
+def test_a_process_of_its_own_prints_the_same(riverwatch):
+    """The other tests stay in this process; the program as installed must do as they do."""
+    arguments = ["replay", "-", "-o", "jsonl"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "riverwatch", *arguments],
+        input=SCENARIO.read_bytes(),
         capture_output=True,
         timeout=60,
-        check=False,
+        check=True,
     )
+    here = riverwatch(*arguments, stdin=SCENARIO.read_bytes())
+    assert ran.stdout == here.stdout != b""
+    assert ran.stderr == here.stderr
 
 
-def test_jsonl_is_one_whole_object_a_line():
+def test_jsonl_is_one_whole_object_a_line(riverwatch):
     ran = riverwatch("replay", SCENARIO, "-o", "jsonl")
     (line,) = ran.stdout.splitlines()
     assert json.loads(line)["kind"] == "ThreatDetection"
@@ -32,13 +37,13 @@ def test_jsonl_is_one_whole_object_a_line():
     assert ran.returncode == 0
 
 
-def test_standard_input_and_gzip_give_the_same():
+def test_standard_input_and_gzip_give_the_same(riverwatch):
     plain = riverwatch("replay", SCENARIO, "-o", "jsonl").stdout
     assert riverwatch("replay", "-", "-o", "jsonl", stdin=SCENARIO.read_bytes()).stdout == plain
     assert riverwatch("replay", "-", "-o", "jsonl", stdin=gzip.compress(SCENARIO.read_bytes())).stdout == plain
 
 
-def test_every_format_can_be_read_back(tmp_path):
+def test_every_format_can_be_read_back(riverwatch, tmp_path):
     assert json.loads(riverwatch("replay", SCENARIO, "-o", "json").stdout)["items"]
     assert next(yaml.safe_load_all(riverwatch("replay", SCENARIO, "-o", "yaml").stdout))["spec"]
     assert json.loads(riverwatch("replay", SCENARIO, "-o", "ocsf").stdout)["class_uid"] == 2004
@@ -48,7 +53,7 @@ def test_every_format_can_be_read_back(tmp_path):
     assert "mallory@example.com" in page.read_text(encoding="utf-8")
 
 
-def test_a_bad_line_is_named_and_the_rest_is_used(tmp_path):
+def test_a_bad_line_is_named_and_the_rest_is_used(riverwatch, tmp_path):
     log = tmp_path / "audit.log"
     log.write_bytes(b'{"broken\n' + SCENARIO.read_bytes())
     ran = riverwatch("replay", log, "-o", "jsonl")
@@ -57,7 +62,7 @@ def test_a_bad_line_is_named_and_the_rest_is_used(tmp_path):
     assert len(ran.stdout.splitlines()) == 1
 
 
-def test_state_goes_on_where_it_ended(tmp_path):
+def test_state_goes_on_where_it_ended(riverwatch, tmp_path):
     first = riverwatch("replay", SCENARIO, "--state", tmp_path / "state", "-o", "jsonl")
     again = riverwatch("replay", SCENARIO, "--state", tmp_path / "state", "-o", "jsonl")
     assert len(first.stdout.splitlines()) == 1
@@ -79,7 +84,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_wrong_call_says_what_where_and_ends_with_its_status(case):
+def test_a_wrong_call_says_what_where_and_ends_with_its_status(riverwatch, case):
     arguments, status, named = BAD[case]
     ran = riverwatch(*arguments)
     assert ran.returncode == status, ran.stderr

@@ -111,7 +111,7 @@ def test_wrapper_nested_in_itself_ends():
 
 
 def test_gzip_bomb_inside_base64_is_cut():
-    bomb = base64.b64encode(gzip.compress(b"{" + b" " * 90_000_000)).decode()
+    bomb = base64.b64encode(gzip.compress(b"{" + b" " * 90_000_000, compresslevel=1)).decode()
     tracemalloc.start()
 
     _, tally = decoded(json.dumps({"data": bomb}).encode())
