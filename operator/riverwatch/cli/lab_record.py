@@ -21,13 +21,14 @@ import typer
 from riverwatch import errors
 from riverwatch.cli import lab
 from riverwatch.lab.controlplane import binaries, plane, registry
-from riverwatch.lab.recording import choice, kubelet, output, recorder
+from riverwatch.lab.recording import choice, kubelet, output, recorder, weaving
 
 Days = Annotated[float, typer.Option(min=0.05, max=90, help="Simulated days.")]
 Seed = Annotated[int, typer.Option(help="Seeds every choice.")]
 Attacks = Annotated[
     str, typer.Option(metavar="none|all|sample:K|NAME,...", help="Attacks to weave in; `lab attack --list` shows them.")
 ]
+Quiet = Annotated[float, typer.Option("--quiet-share", min=0, max=0.9, help="Share of the days before any attack.")]
 Out = Annotated[pathlib.Path, typer.Option(help="Folder for the recording.")]
 
 
@@ -37,6 +38,7 @@ def record(
     days: Days = 14,
     seed: Seed = 1,
     attacks: Attacks = "none",
+    quiet_share: Quiet = weaving.QUIET_SHARE,
     out: Out,
     name: Annotated[
         str | None, typer.Option(help="Control plane that is up and unused; by default one is started and removed.")
@@ -57,6 +59,7 @@ def record(
             seed=seed,
             attacks=tuple(chosen),
             with_happenings=happenings,
+            quiet_share=quiet_share,
             compress=compress,
             command=shlex.join(["riverwatch", *sys.argv[1:]]),
         )

@@ -50,6 +50,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     attacks: tuple[base.Attack, ...] = ()
     with_happenings: bool = True
+    quiet_share: float = weaving.QUIET_SHARE
+    """0..1. Share of the recording before the first attack."""
     compress: bool = False
     command: str = ""
     """Command line, for ``meta.json``."""
@@ -232,7 +234,9 @@ class _Recording:
         if self._order.with_happenings:
             episodes = happenings.plan(seed, self._span, self._cluster, self._cast, port=port)
             planned = happenings.changed(planned, episodes)
-        plots, omitted = weaving.plan(self._order.attacks, seed=seed, span=self._span)
+        plots, omitted = weaving.plan(
+            self._order.attacks, seed=seed, span=self._span, quiet_share=self._order.quiet_share
+        )
         company = scene.Company(
             self._plane.url,
             str(self._plane.authority),

@@ -18,8 +18,8 @@ from riverwatch.lab.attacks import base, context, run
 from riverwatch.lab.life import rhythm
 from riverwatch.lab.recording import player
 
-QUIET_SHARE = 0.4
-"""Share of a recording before the first attack, so that there is a life to learn from."""
+QUIET_SHARE = 0.6
+"""Share of a recording before the first attack unless told otherwise, so that there is a life to learn from."""
 
 LAST_S = 1800.0
 """Seconds before the end after which no attack ends."""
@@ -52,7 +52,9 @@ class Plot(msgspec.Struct):
         return f"{self.attack.card.id}-{self.number}"
 
 
-def plan(attacks: Sequence[base.Attack], *, seed: int, span: rhythm.Span) -> tuple[list[Plot], list[str]]:
+def plan(
+    attacks: Sequence[base.Attack], *, seed: int, span: rhythm.Span, quiet_share: float = QUIET_SHARE
+) -> tuple[list[Plot], list[str]]:
     """Choose when each attack starts; also name those that the recording is too short for.
 
     Parameters
@@ -63,10 +65,12 @@ def plan(attacks: Sequence[base.Attack], *, seed: int, span: rhythm.Span) -> tup
         Of the recording.
     span
         The recording.
+    quiet_share
+        0..1. Share of the recording before the first attack.
     """
     plots: list[Plot] = []
     omitted: list[str] = []
-    first_s = span.start_s + QUIET_SHARE * (span.end_s - span.start_s)
+    first_s = span.start_s + quiet_share * (span.end_s - span.start_s)
     for number, attack in enumerate(attacks, start=1):
         rng = rhythm.seeded(seed, "attack", attack.card.id, number)
         last_s = span.end_s - LAST_S - attack.card.lasts_s
