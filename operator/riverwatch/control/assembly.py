@@ -22,8 +22,10 @@ from riverwatch import clock, metrics, outputs, settings
 from riverwatch.control import (
     durable,
     figures,
+    figures_inside,
     heartbeat,
     inventory,
+    ladder,
     last_good,
     models,
     policies,
@@ -122,7 +124,11 @@ class Operator:
             connection=connection,
             client=client,
             worker=worker.Worker(
-                memory, dispatcher.submit, queue=queue, time=self._time, observe=self.metrics.batch_seconds.observe
+                memory,
+                figures_inside.Raised(self.metrics, dispatcher.submit),
+                queue=queue,
+                time=self._time,
+                observe=self.metrics.batch_seconds.observe,
             ),
             dispatcher=dispatcher,
             housekeeper=housekeeping.Housekeeper(
@@ -134,6 +140,9 @@ class Operator:
             announcer=announcer,
             readiness=contexts.Readiness(),
         )
+        self._ladder = ladder.Ladder(rules_only=chosen.rules_only)
+        self._ladder.climb(memory, self.context.worker.step)
+        self.context.worker.on_step(self._ladder.climb)
         self._leader = (
             leader.Leader(client, namespace=chosen.namespace, me=_instance(), time=self._time)
             if chosen.leader_election
@@ -151,7 +160,9 @@ class Operator:
         self._figures = figures.Figures(
             self.context, self.metrics, report=self._report, policy_keeper=self._policies, rule_keeper=self._rules
         )
-        self._figures.desk = self._desk
+        self._figures.desk, self._figures.durable = self._desk, self._durable
+        self._figures.stream = (self._beat, self._stream)
+        self.context.worker.add_duty(worker.Duty(figures_inside.EVERY_S, lambda: self._figures.inside.collect(memory)))
         self._probes = probes.Probes(
             chosen.probe_host,
             chosen.probe_port,
@@ -314,6 +325,7 @@ class Operator:
             stream=self._stream.observations,
         )
         self._stream.changed = self._if_leading(reporter.run)
+        self._stream.further.append(self._ladder.observation)
         chores = [
             steward.Chore("stream", stream_health.TICK_S, self._stream.run),
             steward.Chore("models", models.EVERY_S, self._if_leading(reporter.run)),

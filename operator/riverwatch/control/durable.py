@@ -66,6 +66,11 @@ class Durable:
         """What the checkpoints did so far."""
         return self._checkpoints.counts
 
+    @property
+    def spool_bytes(self) -> int:
+        """Bytes of the spool on disk."""
+        return self._spool.size_bytes
+
     def tail_position(self) -> base.Position | None:
         """Where the followed audit log goes on; None for its beginning."""
         found = self.recovery.report.resume.get(TAIL)

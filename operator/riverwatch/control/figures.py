@@ -6,7 +6,16 @@ The hot path keeps plain numbers; nothing there knows Prometheus. Called by the 
 from __future__ import annotations
 
 from riverwatch import metrics
-from riverwatch.control import policies, rules, statuses, triage
+from riverwatch.control import (
+    durable,
+    figures_inside,
+    heartbeat,
+    policies,
+    rules,
+    statuses,
+    stream_health,
+    triage,
+)
 from riverwatch.runtime import context as contexts
 
 
@@ -42,6 +51,13 @@ class Figures:
         self._before: dict[str, float] = {}
         self.desk: triage.TriageDesk | None = None
         """Knows what was kept quiet."""
+        self.inside = figures_inside.Inside()
+        """Knows what the pipeline holds."""
+        self.durable: durable.Durable | None = None
+        """Knows checkpoints and spool, where there is a state folder."""
+        self.stream: tuple[heartbeat.Heartbeat, stream_health.StreamHealth] | None = None
+        """Know how the stream is."""
+        self._started_s = context.time.now_s()
 
     def exposition(self) -> bytes:
         """Bring the metrics up to date and return them as text."""
@@ -57,9 +73,13 @@ class Figures:
             exported.suppressed.labels(reason=why).inc(self._grown(f"suppressed {why}", count))
         exported.worker_faults.inc(self._grown("faults", counts.faults))
         exported.worker_seconds.inc(self._grown("busy", counts.busy_s))
+        spent = zip(metrics.STAGES, (counts.decode_s, counts.judge_s, counts.deliver_s), strict=True)
+        for stage, seconds in spent:
+            exported.stage_seconds.labels(stage=stage).inc(self._grown(f"stage {stage}", seconds))
         exported.judge_lag_seconds.set(counts.lag_s)
         exported.queue_batches.set(worker.queue.depth)
         exported.queue_bytes.set(worker.queue.octets)
+        exported.queue_fill_ratio.set(worker.queue.fill)
         exported.queue_age_seconds.set(worker.queue.age_s(self._context.time.now_s()))
         exported.pressure_step.set(worker.step)
         for output, depth in self._context.dispatcher.depths().items():
@@ -67,8 +87,40 @@ class Figures:
         exported.pending_deliveries.labels(output="status").set(self._report.lane.depth)
         exported.invalid_policies.set(self._policies.broken())
         exported.invalid_rules.set(self._rules.broken())
+        self.inside.update(exported, self._grown, dict(worker.watch.work_s))
+        self._tell_stream()
+        self._tell_durable()
         exported.ready.set(0 if any(self._context.readiness.checks().values()) else 1)
         return exported.exposition()
+
+    def _tell_stream(self) -> None:
+        exported, watch = self._exported, self._context.worker.watch
+        senders = {where: (one.last_s, one.deliveries) for where, one in dict(watch.senders).items()}
+        exported.stream_lag_seconds.set(watch.lag_s)
+        exported.stream_last_delivery_timestamp_seconds.set(watch.last_s)
+        exported.senders.set(len(senders))
+        exported.silent_senders.set(len(heartbeat.silent_senders(senders, self._context.time.now_s())))
+        if self.stream is not None:
+            beat, health = self.stream
+            for outcome, count in beat.counts.items():
+                exported.heartbeats.labels(outcome=outcome.value).inc(self._grown(f"beat {outcome}", count))
+            exported.heartbeat_round_trip_seconds.set(beat.round_trip_s)
+            exported.stream_healthy.set(health.healthy())
+            exported.blind_rules.set(health.blind_rules())
+
+    def _tell_durable(self) -> None:
+        if self.durable is None:
+            return
+        exported, counts = self._exported, self.durable.counts
+        for result, count in zip(
+            metrics.CHECKPOINT_RESULTS, (counts.written, counts.failed, counts.skipped), strict=True
+        ):
+            exported.checkpoints.labels(result=result).inc(self._grown(f"checkpoint {result}", count))
+        since_s = counts.written_at_s or self._started_s
+        exported.checkpoint_age_seconds.set(max(0.0, self._context.time.now_s() - since_s))
+        exported.checkpoint_bytes.set(counts.stored_bytes)
+        exported.checkpoint_pause_seconds.set(counts.pause_s)
+        exported.spool_bytes.set(self.durable.spool_bytes)
 
     def _grown(self, name: str, now: float) -> float:
         """Return by how much a number grew since the last scrape."""
