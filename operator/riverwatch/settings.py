@@ -75,6 +75,9 @@ class Settings(pydantic.BaseModel):
     checkpoint_s: Seconds = 300.0
     """Seconds between two checkpoints."""
 
+    rules_only: bool = False
+    """Whether rules alone judge and nothing is learned, everywhere; a policy's mode RulesOnly does so by namespace."""
+
     queue_batches: Positive = 2_000
     """Audit batches held between receiver and worker; a default API server sends at most 400 records in each."""
     queue_bytes: Positive = 64 * 1024 * 1024

@@ -43,6 +43,9 @@ def run(  # noqa: PLR0917 - typer makes an option of each
     probe_host: Annotated[str | None, typer.Option(help="Address of /healthz, /readyz, /metrics.")] = None,
     probe_port: Annotated[int | None, typer.Option(help="Their port; 0 takes a free one.")] = None,
     state_dir: Annotated[pathlib.Path | None, typer.Option(help="Folder for checkpoints.")] = None,
+    rules_only: Annotated[
+        bool | None, typer.Option("--rules-only", help="Rules alone judge; models rest and learn nothing.")
+    ] = None,
     json_lines: Annotated[pathlib.Path | None, typer.Option(help="Also append detections here; - is stdout.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:

@@ -88,6 +88,8 @@ class StreamHealth:
         self._every_s = every_s
         self.changed: Callable[[], object] = lambda: None
         """Called when a condition has another status or reason."""
+        self.further: list[Callable[[], conditions.Observation]] = []
+        """Conditions that others judge, told and shown with ours."""
         self._time = time
         self._next_beat_s = self._next_coverage_s = float("-inf")
         self._copied: tuple[coverage.Coverage, tuple[rule.Rule, ...]] | None = None
@@ -125,6 +127,8 @@ class StreamHealth:
         status = _STATUS.get(health, words.ConditionStatus.FALSE)
         self._set(conditions.Observation(conditions.AUDIT_STREAM_HEALTHY, status, health.value, why))
         self._look_at_coverage(now_s)
+        for look in self.further:
+            self._set(look())
         self._tell()
 
     def _look_at_coverage(self, now_s: float) -> None:

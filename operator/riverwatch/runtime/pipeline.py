@@ -60,6 +60,8 @@ class Pipeline:
         self.folder = fold.Folder()
         self.verdicts = triage.Triage()
         self.learning = learning_phase.Learning(learn_until_s)
+        self.models_rest = False
+        """Whether rules alone judge and nothing is learned: asked for, or because the worker is behind."""
         self.used = 0
         """Records judged."""
         self.bodies_seen = 0
@@ -113,6 +115,7 @@ class Pipeline:
     def step(self, activity: record.Activity, tally: sources_base.Tally) -> finding.Detection | None:
         """Judge one activity, then learn it; return the detection that it opened or fed."""
         rules = self.policies.effective(activity.principal.namespace or activity.namespace)
+        mode = rules.mode.models_rest if self.models_rest else rules.mode
         if not (rules.mode.rules_judge or rules.mode.models_learn):
             tally.count_only(sources_base.SkipReason.DISABLED, 1)
             return None
@@ -123,8 +126,10 @@ class Pipeline:
         if self.learning.now_s >= self.judge.next_sweep_s:
             for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
                 self.models.learn(held.measured, held.use)
-        hits = self.rules.match(activity) if rules.mode.rules_judge else engine.NO_HITS
+        hits = self.rules.match(activity) if mode.rules_judge else engine.NO_HITS
         loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
+        if not loud and not mode.models_learn:
+            return None
         volume = self._volumes.count(activity)
         key = routine.key_of(activity)
         if not loud and not volume and self._routine.passes(key, activity.time_s):
@@ -212,7 +217,8 @@ class Pipeline:
             volume=volume,
         )
         use = self._credential_use(activity)
-        parts = self.models.opinion(measured, use) if rules.mode.models_judge else []
+        mode = rules.mode.models_rest if self.models_rest else rules.mode
+        parts = self.models.opinion(measured, use) if mode.models_judge else []
         told = hits
         if self.verdicts.about(actor := judge.case_key(activity)):
             told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
@@ -230,7 +236,7 @@ class Pipeline:
                 say=advice.summary,
             )
             verdict = self.judge.decide(question)
-        if rules.mode.models_learn and (verdict is None or not verdict.hold):
+        if mode.models_learn and (verdict is None or not verdict.hold):
             home, habit = self.models.learn(measured, use)
             if not hits and not volume and (use is None or self.models.credentials.settled(use)):
                 self._routine.remember(key, home, habit, activity.time_s)

@@ -239,7 +239,7 @@ class Worker(Generic[P]):
         return found
 
     def _look_at_pressure(self) -> None:
-        step = pressure.next_step(self.step, self._queue.fill)
+        step = pressure.next_step(self.step, self._queue.fill, age_s=self._queue.age_s(self._time.now_s()))
         if step is self.step:
             return
         _log.warning("pressure changed", extra={"step": step.name, "depth": self._queue.depth})

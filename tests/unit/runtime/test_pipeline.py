@@ -264,3 +264,33 @@ def test_pod_bound_token_from_a_second_address_is_theft():
     (one,), _, _ = run([*records, stolen])
     assert "credential-binding" in one.detectors
     assert any("10.4.7.3" in reason.text for reason in one.explanation)
+
+
+def test_models_rest_when_told_and_wake_where_they_were():
+    found, through, tally = run(routine())
+    assert not found
+    before = through.models.records
+    through.models_rest = True
+    at_s = testing.START_S + 61 * HOUR_S
+    assert not through.process(theft(at_s=at_s), tally=tally), "no rule speaks of a theft within the rights"
+    assert through.models.records == before, "nothing is learned"
+    binding = {
+        "kind": "ClusterRoleBinding",
+        "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "web"}],
+    }
+    break_in = testing.audit_record(
+        time_s=at_s + 60.0,
+        user="ops@example.com",
+        verb="create",
+        resource="clusterrolebindings",
+        api_group="rbac.authorization.k8s.io",
+        namespace="",
+        name="ops",
+        code=201,
+        request_object=binding,
+    )
+    assert through.process([break_in], tally=tally), "rules go on"
+    through.models_rest = False
+    again = [msgspec.structs.replace(one, audit_id=f"{one.audit_id}-again") for one in theft(at_s=at_s + 120.0)]
+    assert through.process(again, tally=tally), "the models know what they knew"

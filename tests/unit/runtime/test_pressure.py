@@ -26,3 +26,18 @@ EASY, BUSY, REFUSING = pressure.Step
 )
 def test_step_follows_the_fill(now, fill, then):
     assert pressure.next_step(now, fill) is then
+
+
+@pytest.mark.parametrize(
+    ("now", "fill", "age_s", "then"),
+    [
+        pytest.param(EASY, 0.0, 29.0, EASY, id="old, but not too old"),
+        pytest.param(EASY, 0.0, 30.0, BUSY, id="too old"),
+        pytest.param(BUSY, 0.0, 6.0, BUSY, id="held until young"),
+        pytest.param(BUSY, 0.0, 4.9, EASY, id="left when young"),
+        pytest.param(BUSY, 0.2, 0.0, BUSY, id="young, but many"),
+        pytest.param(REFUSING, 0.2, 60.0, BUSY, id="age alone does not refuse"),
+    ],
+)
+def test_step_follows_the_age(now, fill, age_s, then):
+    assert pressure.next_step(now, fill, age_s=age_s) is then

@@ -23,6 +23,9 @@ AUDIT_STREAM_HEALTHY = "AuditStreamHealthy"
 COVERAGE_COMPLETE = "CoverageComplete"
 """Type of the condition that says whether the records show what rules and models need."""
 
+KEEPING_UP = "KeepingUp"
+"""Type of the condition that says whether every record is judged by rules and models, in time."""
+
 MAX_MESSAGE = 4096
 """Characters of a message; the API conventions allow 32768, a person reads far less."""
 

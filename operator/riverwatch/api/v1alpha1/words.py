@@ -44,6 +44,11 @@ class PolicyMode(enum.StrEnum):
         """Whether models may learn."""
         return self in (PolicyMode.DETECT, PolicyMode.LEARN_ONLY)
 
+    @property
+    def models_rest(self) -> PolicyMode:
+        """What is left of this mode while models neither judge nor learn."""
+        return PolicyMode.RULES_ONLY if self.rules_judge else PolicyMode.DISABLED
+
 
 class SelectorOperator(enum.StrEnum):
     """Operators of a label selector, as Kubernetes writes them."""
