@@ -44,8 +44,10 @@ def summary(activity: record.Activity) -> str:
     if activity.impersonated:
         who += f" as {activity.impersonated.label}"
     if activity.resource:
-        place = f"{activity.namespace}/" if activity.namespace else ""
-        target = f" {place}{activity.name}" if place or activity.name else " cluster-wide"
+        if activity.name:
+            target = f" {activity.namespace}/{activity.name}" if activity.namespace else f" {activity.name}"
+        else:
+            target = f" in {activity.namespace}" if activity.namespace else " cluster-wide"
         what = f"{activity.verb} {activity.resource_path}{target}"
     else:
         what = f"{activity.verb} {activity.request_uri}"
@@ -100,20 +102,32 @@ def techniques(parts: list[base.Surprise]) -> list[vocabulary.Technique]:
 
 
 def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], found: finding.Detection) -> list[str]:
-    """Return the next steps, the rules' own first."""
-    words = {
-        "namespace": shlex.quote(activity.namespace or "default"),
-        "name": shlex.quote(activity.name or "NAME"),
-        "actor": shlex.quote(activity.principal.username),
-    }
-    steps = [_filled(step, words) for hit in hits for step in hit.card.recommendations]
-    steps += _steps_for(activity, who=words["actor"])
+    """Return the next steps: commands first, and of those the rules' own first."""
+    steps: list[str] = []
+    for hit in hits:
+        words = _words(hit, activity, found)
+        steps += [_filled(step, words) for step in hit.card.recommendations if "name" in words or "{name}" not in step]
+    steps += _steps_for(activity, who=shlex.quote(activity.principal.username))
+    steps.sort(key=lambda step: "kubectl" not in step)
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
     triage = (
         f"Say what it was: kubectl {home}patch rwtd {found.name} --type merge "
         """-p '{"spec":{"triage":{"verdict":"Expected","reason":"WHY"}}}'"""
     )
     return [*list(dict.fromkeys(steps))[: MAX_RECOMMENDATIONS - 1], triage]
+
+
+def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.Detection) -> dict[str, str]:
+    """Return what a rule's placeholders stand for: the object that the rule hit, which may not be the latest one."""
+    here = finding.Target(
+        activity.api_group, activity.resource, activity.subresource, activity.namespace, activity.name
+    )
+    named = [one for one in (here, *found.targets) if one.name and one.name in hit.summary]
+    words = {
+        "namespace": shlex.quote((named[0] if named else here).namespace or "default"),
+        "actor": shlex.quote(activity.principal.username),
+    }
+    return words | ({"name": shlex.quote(named[0].name)} if named else {})
 
 
 def _steps_for(activity: record.Activity, *, who: str) -> list[str]:

@@ -19,7 +19,7 @@ from riverwatch.activity import record
 from riverwatch.detections import advice, finding, linking
 from riverwatch.detections import party as telling
 from riverwatch.models import bank
-from riverwatch.scoring import argument, explain, judge
+from riverwatch.scoring import argument, explain, judge, tactics
 
 IDLE_S = 24 * 3_600.0
 """Seconds without evidence after which the next finding is a new incident: a person looks at most once a day."""
@@ -244,9 +244,9 @@ def _join(found: finding.Detection, party: finding.Party, link: linking.Link) ->
         party.link, party.by = "", ""
         taker.link, taker.by = link.phrase, giver.label
     by = next((one for one in found.evidence if one.audit_id == link.audit_id), None)
+    tactic = tactics.PRIVILEGE_ESCALATION if link.phrase.startswith("acted as ") else by.tactic if by else ""
     telling.hand_over(
-        found,
-        finding.Step(link.time_s, giver.label, by.tactic if by else "", link.phrase, audit_id=link.audit_id, link=True),
+        found, finding.Step(link.time_s, giver.label, tactic, link.phrase, audit_id=link.audit_id, link=True)
     )
 
 
@@ -264,9 +264,12 @@ def _describe(
         found.kind = verdict.kind
         found.use_case = telling_hits[0].card.use_case if telling_hits else advice.use_case(case.parts)
     share = (verdict.nats - case.nats) / verdict.nats if verdict.nats > 0 else 1.0
-    party.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share)
+    home = "in its namespace" if activity.principal.namespace else "among people, nodes and the control plane"
+    party.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share, home=home)
     party.counterfactual = explain.counterfactual(
-        case.parts, nats=verdict.nats, threshold=verdict.threshold, by_rule=bool(case.hits)
+        case.parts,
+        case.hits,
+        weights=explain.Weights(case.nats, verdict.nats - case.nats, verdict.threshold),
     )
     party.recommendations = advice.recommendations(activity, case.hits, found)
 

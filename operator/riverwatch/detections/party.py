@@ -6,7 +6,6 @@ that identity's own. Pure; called by `detections.fold` whenever something was ad
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import msgspec
@@ -21,6 +20,9 @@ MAX_TITLE_CHARS = 300
 MAX_STEPS = 9
 """Next steps about several identities, the one about triage not counted."""
 
+MOST = 99.9
+"""Highest score, 0..100: nothing is certain."""
+
 LEAST_REASONS = 2
 """Reasons that every identity of an incident is told with, as long as there is room."""
 
@@ -28,7 +30,7 @@ LEAST_REASONS = 2
 def tell(found: finding.Detection) -> None:
     """Write what people read first, from the parties."""
     parties = found.parties
-    found.score = round(100.0 * (1.0 - math.prod(1.0 - party.strength for party in parties)), 1)
+    found.score = min(MOST, round(100.0 * (1.0 - math.prod(1.0 - party.strength for party in parties)), 1))
     strongest = max(parties, key=lambda party: party.strength)
     found.counterfactual = strongest.counterfactual
     if len(parties) == 1:
@@ -39,16 +41,18 @@ def tell(found: finding.Detection) -> None:
     found.title = _title(parties)
     found.explanation = _reasons(parties)
     found.recommendations = _steps(parties)
-    found.counterfactual = f"{strongest.label}: {strongest.counterfactual}" if strongest.counterfactual else ""
+    found.counterfactual = _about(strongest.label, strongest.counterfactual) if strongest.counterfactual else ""
 
 
 def _title(parties: list[finding.Party]) -> str:
     last = next((party for party in parties if party.link), parties[0])
     first = next((party for party in parties if party.label == last.by), parties[0])
     then = parties[0].deed if last.label == first.label else last.deed
-    text = f"{first.title}; it {last.link}, which then {then}"
-    if ", which runs as " in last.link or last.link.startswith("acted as "):
-        text = f"{first.title}; it {last.link}; {last.label} then {then}"
+    text = f"{first.title}; {last.link}, which then {then}"
+    if last.link.startswith("acted as "):
+        text = f"{first.title}; {last.link} and {then}"
+    elif ", which runs as " in last.link:
+        text = f"{first.title}; {last.link}; {last.label} then {then}"
     left = len({party.label for party in parties} - {first.label, last.label})
     if left:
         text += f" (and {left} more {'identity' if left == 1 else 'identities'})"
@@ -64,7 +68,7 @@ def _reasons(parties: list[finding.Party]) -> list[argument.Reason]:
         told = [
             msgspec.structs.replace(
                 reason,
-                text=f"{party.label}: {reason.text}",
+                text=reason.text if reason.feature.startswith("rule:") else _about(party.label, reason.text),
                 contribution=round(reason.contribution * party.strength / total, 3),
             )
             for reason in party.explanation
@@ -73,6 +77,11 @@ def _reasons(parties: list[finding.Party]) -> list[argument.Reason]:
         may += told[LEAST_REASONS:]
     may.sort(key=lambda reason: -reason.contribution)
     return sorted((must + may)[: explain.MAX_REASONS], key=lambda reason: -reason.contribution)
+
+
+def _about(label: str, text: str) -> str:
+    """Say whom a sentence is about that begins with "It"."""
+    return f"{label} {text.removeprefix('It ')}" if text.startswith("It ") else f"{label}: {text}"
 
 
 def _steps(parties: list[finding.Party]) -> list[str]:
@@ -112,8 +121,13 @@ def walk(found: finding.Detection, items: list[argument.Evidence], *, place: str
             _step(found, finding.Step(item.time_s, item.actor, entry, f"credential used {place}", item.audit_id))
             known.add((item.actor, entry))
         if item.tactic and (item.actor, item.tactic) not in known:
-            _step(found, finding.Step(item.time_s, item.actor, item.tactic, item.summary, item.audit_id))
+            _step(found, finding.Step(item.time_s, item.actor, item.tactic, _short(item), item.audit_id))
             known.add((item.actor, item.tactic))
+
+
+def _short(item: argument.Evidence) -> str:
+    """Return what was done, without who, from where and with what result: the evidence says that."""
+    return item.summary.removeprefix(f"{item.actor} ").partition(" -> ")[0]
 
 
 def hand_over(found: finding.Detection, step: finding.Step) -> None:

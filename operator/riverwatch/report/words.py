@@ -50,6 +50,9 @@ FREQUENCY_WORDS: Mapping[vocabulary.Frequency, str] = {
 }
 """What people call a frequency class."""
 
+MIN_STEPS = 2
+"""Steps from which on a chain tells more than the evidence."""
+
 RULE_PREFIX = "rule:"
 """Start of `Reason.feature` when a rule spoke; a rule's id follows."""
 
@@ -266,11 +269,6 @@ def chain(detection: finding.Detection) -> list[str]:
     several = len(detection.parties) > 1
     lines = []
     for taken in detection.chain:
-        who = f"{plain(taken.actor, 120)} " if several else ""
-        what = plain(taken.summary, 160).removeprefix(who)
-        lines.append(f"{moment(taken.time_s)[11:]} {taken.tactic or 'Step'}: {who}{what}")
+        who = f"{plain(taken.actor, 120)}, " if several else ""
+        lines.append(f"{moment(taken.time_s)[11:]} {who}{taken.tactic or 'Step'}: {plain(taken.summary, 160)}")
     return lines
-
-
-MIN_STEPS = 2
-"""Steps from which on a chain tells more than the evidence."""

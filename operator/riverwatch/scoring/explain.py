@@ -1,18 +1,19 @@
 """Stage 5d, explain: a case -> reasons, a counterfactual and a title, in words that need no statistics.
 
-Each reason says what was seen, against what it was compared, and how rare that is. Pure; called by `detections.fold`
-when a detection opens or grows.
+Each reason says what was seen, against what it was compared, and how rare that is; `scoring.wording` finds the words.
+Pure; called by `detections.fold` when a detection opens or grows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from riverwatch import vocabulary
-from riverwatch.features import catalog
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument
+from riverwatch.scoring import argument, wording
 
 MAX_REASONS = 8
 """Reasons kept in one explanation; the rest is counted in evidence."""
@@ -20,11 +21,11 @@ MAX_REASONS = 8
 MAX_RULES = 3
 """Rules told one by one in an explanation; the others are counted."""
 
-HOUR_S = 3_600.0
-"""Seconds."""
+MAX_SWAPS = 4
+"""Changes told one by one in a counterfactual; the others are counted."""
 
-DAY_S = 86_400.0
-"""Seconds."""
+ALWAYS = vocabulary.Severity.HIGH
+"""Rules of this severity and above are raised whatever the habits are."""
 
 _FREQUENCY_BY_REACH = {
     "cluster": vocabulary.Frequency.UNSEEN,
@@ -32,24 +33,15 @@ _FREQUENCY_BY_REACH = {
     "siblings": vocabulary.Frequency.RARE,
 }
 
-_GROUP_WORDS = {
-    "siblings": "none of its {siblings} sibling identities",
-    "namespace": "nobody else from its namespace",
-    "cluster": "nobody else in the cluster",
-}
 
+class Weights(msgspec.Struct, frozen=True):
+    """The case on the scale, nats."""
 
-def span(seconds: float) -> str:
-    """Write a length of time as people say it.
-
-    Examples
-    --------
-    >>> span(90), span(7200), span(1.3e6)
-    ('2 minutes', '2 hours', '15 days')
-    """
-    if seconds < 2 * HOUR_S:
-        return f"{max(1, round(seconds / 60))} minutes"
-    return f"{round(seconds / HOUR_S)} hours" if seconds < 2 * DAY_S else f"{round(seconds / DAY_S)} days"
+    habits: float
+    """What was new."""
+    rules: float
+    """What rules brought."""
+    threshold: float
 
 
 def frequency(part: base.Surprise) -> vocabulary.Frequency:
@@ -61,7 +53,7 @@ def frequency(part: base.Surprise) -> vocabulary.Frequency:
 
 
 def reasons(
-    parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, share_of_rules: float
+    parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, share_of_rules: float, home: str
 ) -> list[argument.Reason]:
     """Return the reasons of a case, the strongest first.
 
@@ -73,17 +65,36 @@ def reasons(
         Rule hits of the case.
     share_of_rules
         0..1. Part of the evidence that rules brought.
+    home
+        Words for the group that the identity was compared with, for example ``in its namespace``.
     """
     told = _rule_reasons(hits, share_of_rules)
     strongest = by_feature(parts)
     if hits:
         strongest.pop("rule", None)
     total = sum(part.nats for listed in strongest.values() for part in listed) or 1.0
-    for listed in strongest.values():
-        share = (1.0 - share_of_rules) * sum(part.nats for part in listed) / total
-        told.append(_reason(listed[0], share, more=len(listed) - 1))
+    shares = {feature: sum(part.nats for part in listed) / total for feature, listed in strongest.items()}
+    _merge_scopes(strongest, shares)
+    for feature, listed in strongest.items():
+        told.append(_reason(listed, (1.0 - share_of_rules) * shares[feature], home=home))
     told.sort(key=lambda reason: -reason.contribution)
     return told[:MAX_REASONS]
+
+
+def _merge_scopes(strongest: dict[str, list[base.Surprise]], shares: dict[str, float]) -> None:
+    """Leave out what is implied: a new action is new in every namespace, and need not be told twice."""
+    actions = {part.observed for part in strongest.get("action", ())}
+    scopes = strongest.get("scope", [])
+    own = [part for part in scopes if part.observed.rpartition(" in ")[0] not in actions]
+    if len(own) == len(scopes):
+        return
+    nats = sum(part.nats for part in scopes)
+    kept = sum(part.nats for part in own) / nats if nats else 0.0
+    shares["action"] += shares["scope"] * (1.0 - kept)
+    shares["scope"] *= kept
+    strongest["scope"] = own
+    if not own:
+        del strongest["scope"]
 
 
 def _rule_reasons(hits: Sequence[rules_base.RuleHit], share: float) -> list[argument.Reason]:
@@ -114,72 +125,62 @@ def by_feature(parts: list[base.Surprise]) -> dict[str, list[base.Surprise]]:
     return grouped
 
 
-def _reason(part: base.Surprise, contribution: float, *, more: int) -> argument.Reason:
-    expected = ", ".join(value for value, _ in part.usual) or "nothing of the kind"
+def _reason(listed: list[base.Surprise], contribution: float, *, home: str) -> argument.Reason:
+    part = listed[0]
+    text = wording.sentence(part, home=home)
+    if part.damped:
+        text += f" This counts less, because {part.damped}."
+    left = len({one.observed for one in listed}) - 1
+    if left:
+        plural = wording.of(part.feature).plural
+        text += f" {left} more {plural if left > 1 else plural.removesuffix('s')} {'were' if left > 1 else 'was'} new."
     return argument.Reason(
         feature=part.feature,
         observed=part.observed,
-        expected=expected,
+        expected=", ".join(value for value, _ in part.usual) or "nothing of the kind",
         frequency=frequency(part),
         contribution=round(contribution, 3),
-        text=sentence(part)
-        + (f" It counts less, because {part.damped}." if part.damped else "")
-        + (f" So were {more} more." if more > 1 else " So was one more." if more else ""),
+        text=text,
     )
 
 
-def sentence(part: base.Surprise) -> str:
-    """Return one sentence about a surprise: what, against what, how often, and what was usual."""
-    if part.feature == "credential":
-        return _credential_sentence(part)
-    wording = _wording(part.feature)
-    start = f"{wording[0].upper()}{wording[1:]} {part.observed!r} is new"
-    if not part.usual:
-        return f"{start}: this identity never showed {wording} before{_others(part)}."
-    usual = ", ".join(f"{value!r} ({count}x)" for value, count in part.usual)
-    return f"{start}: in {span(part.age_s)} and {part.bursts} bursts of activity it was {usual}{_others(part)}."
+def counterfactual(parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, weights: Weights) -> str:
+    """Say the smallest change that would most likely have stayed quiet.
 
+    Takes away what was new, feature by feature, the strongest first, until the rest would have stayed below the
+    threshold. Each feature is taken for its share of the evidence, which is an estimate and is called one.
 
-def _wording(feature: str) -> str:
-    return next((card.wording for card in catalog.ATTRIBUTES if card.name == feature), feature)
-
-
-def _credential_sentence(part: base.Surprise) -> str:
-    usual = ", ".join(value for value, _ in part.usual)
-    text = f"One and the same credential was used from {part.observed}"
-    if usual:
-        text += f", and it belongs to {usual}"
-    if "ended owner" in part.unseen_in:
-        text += "; its owner had already ended"
-    return text + ". A bound credential has one place; two places mean that it was copied."
-
-
-def _others(part: base.Surprise) -> str:
-    # What nobody in the cluster showed, nobody in the namespace did: the widest group says it all.
-    widest = [name for name in ("cluster", "namespace") if name in part.unseen_in][:1]
-    kin = ["siblings"] if "siblings" in part.unseen_in and part.siblings > 1 else []
-    groups = [_GROUP_WORDS[name].format(siblings=part.siblings - 1) for name in kin + widest]
-    return f"; {' and '.join(groups)} ever showed it" if groups else ""
-
-
-def counterfactual(parts: list[base.Surprise], *, nats: float, threshold: float, by_rule: bool) -> str:
-    """Say the smallest change that would have stayed below the threshold.
-
-    Takes away surprises, strongest first, until what is left is ordinary; each is replaced by what was usual.
+    Parameters
+    ----------
+    parts
+        Surprises of the case.
+    hits
+        Rule hits of the case.
+    weights
+        The case on the scale.
     """
-    if by_rule and not parts:
-        return "None: the rule holds whatever the habits are; an exception with a reason would silence it."
-    left, swaps = nats, []
-    for feature, listed in by_feature(parts).items():
-        if left < threshold:
+    always = next((hit.card for hit in hits if hit.card.severity.rank >= ALWAYS.rank), None)
+    if always is not None:
+        return (
+            f'The rule "{always.title}" ({always.severity.value}) is raised whatever the habits are. If this is meant '
+            "to be, riverwatch triage prints an exception for it."
+        )
+    features = by_feature(parts)
+    total = sum(part.nats for part in parts) or 1.0
+    left, swaps = weights.habits + weights.rules, list[str]()
+    for listed in features.values():
+        if left < weights.threshold:
             break
-        left -= sum(part.nats for part in listed)
-        usual = repr(listed[0].usual[0][0]) if listed[0].usual else "nothing"
-        swaps.append(f"{_wording(feature)} {usual} instead of {listed[0].observed!r}")
-    if not swaps:
-        return "The case was weak; any one of these fewer would have been ordinary."
-    text = "It would have been ordinary with " + " and ".join(swaps[:3]) + "."
-    return text + (" The rule would have hit all the same." if by_rule else "")
+        left -= weights.habits * sum(part.nats for part in listed) / total
+        more = len({part.observed for part in listed}) - 1
+        swaps.append(wording.swap(listed[0]) + (f" and {more} more" if more else ""))
+    if not swaps or left >= weights.threshold:
+        if hits:
+            return f'The rule "{hits[0].card.title}" is enough, because this identity does not hit it every day.'
+        return "It was close to what is ordinary: with any one of these less, nothing would have been raised."
+    told = swaps if len(swaps) <= MAX_SWAPS else [*swaps[:MAX_SWAPS], f"{len(swaps) - MAX_SWAPS} more changes"]
+    listed_swaps = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
+    return f"It would probably have stayed quiet {listed_swaps}."
 
 
 def title(actor: str, parts: list[base.Surprise], hits: list[rules_base.RuleHit]) -> str:
