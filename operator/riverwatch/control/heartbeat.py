@@ -89,6 +89,8 @@ class Heartbeat:
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._waiting: dict[str, float] = {}
+        self._returned_sent_s = float("-inf")
+        """When the newest heartbeat that came back was sent."""
         self._missing = False
         """Whether the newest heartbeat that is due did not come back."""
         self._away = ""
@@ -126,6 +128,7 @@ class Heartbeat:
                 if sent_s is not None:
                     self.counts[Outcome.RETURNED] += 1
                     self.round_trip_s = max(0.0, self._time.now_s() - sent_s)
+                    self._returned_sent_s = max(self._returned_sent_s, sent_s)
                     self._missing = False
 
     def judge(self, seen: Seen) -> tuple[Health, str]:
@@ -162,10 +165,9 @@ class Heartbeat:
         with self._lock:
             late = [name for name, sent_s in self._waiting.items() if now_s - sent_s > self._patience_s]
             for name in late:
-                del self._waiting[name]
-            if late:
-                self.counts[Outcome.MISSING] += len(late)
-                self._missing = True
+                # One that was lost in an outage says nothing once a younger one came back.
+                self._missing |= self._waiting.pop(name) > self._returned_sent_s
+            self.counts[Outcome.MISSING] += len(late)
 
 
 def silent_senders(senders: Mapping[str, tuple[float, int]], now_s: float) -> list[str]:
