@@ -12,12 +12,14 @@ from river import base as river_base
 
 from riverwatch import testing
 from riverwatch.features import catalog
-from riverwatch.models import CARDS, credential, novelty
+from riverwatch.models import BENCHED, CARDS, credential, novelty, ranker, sequence
 
 SUBJECTS = {
     "novelty": lambda: novelty.Novelty(catalog.NAMES),
     "credential-binding": credential.Credential,
+    "sequence": sequence.Sequence,
 }
+INTERFACES = {ranker.CARD.name}
 
 
 def sample(seed: int, count: int = 400) -> list[dict[str, object]]:
@@ -50,7 +52,7 @@ def trained(model, seed: int = 1):
 
 
 def test_every_card_has_a_subject():
-    assert {card.name for card in CARDS} == set(SUBJECTS)
+    assert {card.name for card in (*CARDS, *BENCHED)} - INTERFACES == set(SUBJECTS)
 
 
 def test_is_a_river_anomaly_detector(model):
@@ -97,12 +99,29 @@ def test_the_same_stream_gives_the_same_scores():
         assert [first.score_one(x) for x in sample(8)] == [second.score_one(x) for x in sample(8)]
 
 
-def test_a_learned_value_is_less_strange_than_a_new_one(model):
-    trained(model)
-    x = sample(1)[0]
-    strange = x | dict.fromkeys(catalog.NAMES, "never-seen") | {"address": "203.0.113.9"}
-    model.learn_one(x)
-    assert model.score_one(strange) > model.score_one(x)
+def test_a_habit_is_less_strange_than_a_break_with_it(model):
+    for x in habit():
+        model.learn_one(x)
+    usual, strange = BREAKS[model_name(model)]
+    assert model.score_one(habit()[-1] | strange) > model.score_one(habit()[-1] | usual)
+
+
+def habit() -> list[dict[str, object]]:
+    """Four actions over and over, three seconds apart, from one place."""
+    return [
+        sample(1, 1)[0]
+        | dict.fromkeys(catalog.NAMES, "usual")
+        | {"action": f"action-{number % 4}", "time_s": testing.START_S + 3.0 * number}
+        for number in range(400)
+    ]
+
+
+BREAKS = {
+    "novelty": ({}, dict.fromkeys(catalog.NAMES, "never-seen")),
+    "credential-binding": ({}, {"address": "203.0.113.9"}),
+    "sequence": ({"action": "action-0"}, {"action": "action-1"}),
+}
+"""What goes on with the habit after its last record, and what breaks with it."""
 
 
 def test_a_copy_goes_its_own_way(model):
@@ -145,4 +164,4 @@ def test_state_survives_plain_data(model):
 
 
 def model_name(model) -> str:
-    return "novelty" if isinstance(model, novelty.Novelty) else "credential-binding"
+    return next(name for name, make in SUBJECTS.items() if type(make()) is type(model))

@@ -4,7 +4,11 @@ The list below is the order in which documents show the models; a model is added
 place in `models.bank`.
 """
 
-from riverwatch.models import credential, novelty
+from riverwatch.models import credential, novelty, ranker, sequence
 
 CARDS = (novelty.CARD, credential.CARD)
-"""Card of every model."""
+"""Card of every model that speaks in decisions."""
+
+BENCHED = (sequence.CARD, ranker.CARD)
+"""Cards of models that do not speak in decisions: they have not beaten the plain sum of novelty counters, or lack the
+labels to learn from."""

@@ -14,7 +14,7 @@ import msgspec
 from river import anomaly
 
 from riverwatch.bench.models import counters, stream
-from riverwatch.models import bank
+from riverwatch.models import bank, sequence
 
 SEED = 7
 """Seed of everything random, so that runs repeat."""
@@ -105,6 +105,45 @@ class Ours:
     def learn(self, point: stream.Point) -> None:
         """Learn."""
         self._bank.learn(point.measured, point.use if self._credentials else None)
+
+
+class Order:
+    """The sequence model alone."""
+
+    def __init__(self) -> None:
+        self._model = sequence.Sequence()
+
+    def score(self, point: stream.Point) -> float:
+        """Return the surprise of the step, nats."""
+        measured = point.measured
+        return self._model.nats(measured.identity, measured.values[0], time_s=measured.time_s)
+
+    def learn(self, point: stream.Point) -> None:
+        """Learn the step."""
+        measured = point.measured
+        self._model.learn(measured.identity, measured.siblings, measured.values[0], time_s=measured.time_s)
+
+
+class Together:
+    """Several candidates, summed.
+
+    Parameters
+    ----------
+    members
+        They score and learn in this order.
+    """
+
+    def __init__(self, *members: Candidate) -> None:
+        self._members = members
+
+    def score(self, point: stream.Point) -> float:
+        """Return the sum of the members' scores."""
+        return sum(member.score(point) for member in self._members)
+
+    def learn(self, point: stream.Point) -> None:
+        """Have every member learn."""
+        for member in self._members:
+            member.learn(point)
 
 
 class Trees:
@@ -199,6 +238,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("plain-sum-refused", "the same and 1 for a refused request", lambda _: PlainSum(counters.REFUSED_BONUS)),
     Entry("novelty", "our novelty model", lambda _: Ours(credentials=False)),
     Entry("novelty+credential", "our novelty and credential models, summed", lambda _: Ours()),
+    Entry("sequence", "our sequence model alone: known actions in a new order", lambda _: Order()),
+    Entry("all-three", "novelty, credential and sequence, summed", lambda _: Together(Ours(), Order())),
     Entry("hst-records", "River half-space trees, 10 x 8, on 16 numbers a record", Trees, numbers=True),
     Entry("hst-windows", "River half-space trees, 10 x 8, on windows of 60 s an identity", lambda _: WindowTrees()),
 )

@@ -133,7 +133,8 @@ def _parts(subject: pipeline.Pipeline) -> dict[str, int]:
     """Return the bytes of each part of the memory; rules and code are no part of it."""
     seen: set[int] = {id(subject), id(subject.rules), id(subject.policies)}
     sizes: dict[str, int] = {}
-    for name, value in vars(subject).items():
+    # Models first: caches hold references to habits that are the models' own.
+    for name, value in sorted(vars(subject).items(), key=lambda item: item[0] != "models"):
         if id(value) in seen or isinstance(value, LEAVES):
             continue
         if name == "models":
