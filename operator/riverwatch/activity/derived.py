@@ -39,11 +39,11 @@ def getter(name: str) -> Callable[[Facts], derived_facts.Value]:
     compute = REGISTRY[name].compute
 
     def get(facts: Facts) -> derived_facts.Value:
-        cache = facts.cache
-        if name in cache:
-            return cache[name]
-        value = cache[name] = compute(facts)
-        return value
+        try:
+            return facts.cache[name]
+        except KeyError:
+            value = facts.cache[name] = compute(facts)
+            return value
 
     return get
 

@@ -62,6 +62,8 @@ class Facts:
         The activity; never changed.
     author
         User name of the person or account behind a controller's action, when known; empty otherwise.
+    through
+        Label of the controller, when the activity is told as a deed of its author; empty otherwise.
     """
 
     # Defaults of the class, so that making one costs three assignments; most records need nothing more.
@@ -70,9 +72,13 @@ class Facts:
     _annotations: Json | type[_Unread] = _Unread
     _documents: tuple[dict[str, Json], ...] | None = None
 
-    def __init__(self, activity: record.Activity, *, author: str = "") -> None:
+    through = ""
+
+    def __init__(self, activity: record.Activity, *, author: str = "", through: str = "") -> None:
         self.activity = activity
         self.author = author
+        if through:
+            self.through = through
         self.cache: dict[str, Value] = {}
         """Derived values by name."""
         self.notes: dict[str, list[dict[str, Json]]] = {}

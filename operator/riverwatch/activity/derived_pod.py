@@ -136,19 +136,24 @@ def _unique(values: Iterator[str]) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(value for value in values if value)) or None
 
 
-def _any_true(facts: df.Facts, key: str) -> bool | None:
-    specs = pod_specs(facts)
-    return any(spec.get(key) is True for spec in specs) if specs else None
-
-
 def _flag(key: str) -> Callable[[df.Facts], df.Value]:
-    return lambda facts: _any_true(facts, key)
+    def compute(facts: df.Facts) -> df.Value:
+        specs = pod_specs(facts)
+        for spec in specs:
+            if spec.get(key) is True:
+                return True
+        return False if specs else None
+
+    return compute
 
 
 def _container_flag(key: str) -> Callable[[df.Facts], df.Value]:
     def compute(facts: df.Facts) -> df.Value:
-        found = [context.get(key) for context in _security(facts)]
-        return any(value is True for value in found) if found else None
+        found = _security(facts)
+        for context in found:
+            if context.get(key) is True:
+                return True
+        return False if found else None
 
     return compute
 
@@ -167,6 +172,9 @@ def _run_as_root(facts: df.Facts) -> df.Value:
 
 
 def _capabilities(facts: df.Facts) -> df.Value:
+    if not any("capabilities" in context for context in _security(facts)):
+        return None
+
     def each() -> Iterator[str]:
         for context in _security(facts):
             if "capabilities" in context:
@@ -177,6 +185,9 @@ def _capabilities(facts: df.Facts) -> df.Value:
 
 
 def _host_paths(facts: df.Facts) -> df.Value:
+    if not any("volumes" in spec for spec in pod_specs(facts)):
+        return None
+
     def each() -> Iterator[str]:
         for spec in pod_specs(facts):
             for volume in df.as_list(spec.get("volumes")):

@@ -21,6 +21,12 @@ NODES_GROUP = "system:nodes"
 MASTERS_GROUP = "system:masters"
 """Group that bypasses RBAC."""
 
+DRY_RUN_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+"""Verbs for which kube-apiserver reads the query field `dryRun`."""
+
+NO_DRY_RUN = frozenset({"exec", "attach", "portforward", "proxy", "token"})
+"""Subresources that have their effect whatever the query field `dryRun` says."""
+
 MAX_URI_CHARS = 65_536
 """Characters of a request URI that are looked at; kube-apiserver's header limit is 1 MB, real ones stay under 8 kB."""
 
@@ -57,7 +63,14 @@ def _anonymous(facts: df.Facts) -> df.Value:
 
 
 def _dry_run(facts: df.Facts) -> bool:
-    return "dryRun=All" in facts.activity.request_uri
+    """Whether the API server was asked to only pretend, and would: elsewhere it ignores the words."""
+    activity = facts.activity
+    return (
+        "dryRun" in activity.request_uri
+        and activity.verb in DRY_RUN_VERBS
+        and activity.subresource not in NO_DRY_RUN
+        and "All" in _query(facts).get("dryRun", ())
+    )
 
 
 def _path(facts: df.Facts) -> df.Value:

@@ -60,8 +60,11 @@ class RuleHit(msgspec.Struct, frozen=True):
 
     card: RuleCard
     summary: str
-    """One sentence of facts: who did what to which object; safe to show (no control characters, no secrets)."""
+    """One sentence of facts: who did what to which object; safe to show (no control characters, no secrets). Only the
+    title for rules that raise nothing: nobody reads more of those."""
     matched: tuple[tuple[str, str], ...] = ()
     """Field and value pairs that made the condition true, at most 8, values cut at 200 characters."""
     group: str = ""
     """For correlations: the value of the group-by fields that reached the count."""
+    author: str = ""
+    """User name of the one for whom a controller acted; empty when the actor of the record answers for it."""

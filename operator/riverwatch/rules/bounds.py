@@ -63,12 +63,18 @@ class Box(msgspec.Struct, frozen=True):
     public: bool | None = None
     agents: tuple[Agent, ...] = ()
 
-    def holds(self, shape: Shape) -> bool:
-        """Return whether a record of this shape may match."""
+    def possible(self, shape: Shape) -> bool:
+        """Return whether a record of this verb, resource and subresource may match."""
         return (
             (self.verbs is None or shape.verb in self.verbs)
             and (self.resources is None or shape.resource in self.resources)
             and (self.subresources is None or shape.subresource in self.subresources)
+        )
+
+    def holds(self, shape: Shape) -> bool:
+        """Return whether a record of this shape may match."""
+        return (
+            self.possible(shape)
             and (self.kinds is None or shape.kind in self.kinds)
             and (self.impersonated is None or shape.impersonated == self.impersonated)
             and (self.public is None or shape.public == self.public)

@@ -6,7 +6,6 @@ field is true. A field with several values in the record matches when any of the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,10 +14,13 @@ from sigma import types as sigma_types
 
 from riverwatch import errors
 from riverwatch.activity import derived
-from riverwatch.rules import bounds, fields, matching
+from riverwatch.rules import bounds, fields, matching, nodes
 
-Predicate = Callable[[derived.Facts], bool]
+Predicate = nodes.Predicate
 """Whether the condition holds for one record."""
+
+Leaf = nodes.Leaf
+"""One test; those outside any ``not`` may be shown as the reason for a hit."""
 
 MAX_DEPTH = 60
 """Nesting of a condition that is compiled; deeper ones are refused (people write 3 levels)."""
@@ -28,52 +30,29 @@ MEMORY_SIZE = 2_048
 
 _REMEMBERED_FIELDS = frozenset({"userAgent", "user.username", "sourceIPs", "user.groups"})
 _WHOLE_RECORD = (sigma_types.SigmaNull, sigma_types.SigmaExists, sigma_types.SigmaFieldReference)
-_SELECTIVE_FIELDS = frozenset({"identity.controlPlane", "identity.controller", "identity.node", "source.public"})
-"""Fields asked first: they decide most often."""
 
-_INDEXED_FIELDS = frozenset(
-    {
-        "verb",
-        "objectRef.resource",
-        "objectRef.subresource",
-        "responseStatus.code",
-        "request.refused",
-        "request.allowed",
-        "request.failed",
-        "request.succeeded",
-        "identity.kind",
-        "userAgent",
-    }
-)
-"""Fields asked last, after bodies even: the index has settled them for nearly every record that comes here."""
-
-_SELECTIVE_COST = 0
-_FREE_COST = 1
+_SCALAR_COST = 0
+_DERIVED_COST = 1
 _BODY_COST = 2
-_SETTLED_COST = 3
-_KEYWORD_COST = 4
-
-
-class Leaf(msgspec.Struct, frozen=True):
-    """One test outside any ``not``: what may be shown as the reason for a hit."""
-
-    field: str
-    get: fields.Getter
-    test: Predicate
+_KEYWORD_COST = 3
 
 
 class Compiled(msgspec.Struct, frozen=True):
     """A compiled condition."""
 
-    test: Predicate
+    node: nodes.Node
     boxes: bounds.Boxes
     leaves: tuple[Leaf, ...]
+    """Tests outside any ``not``."""
     fields: frozenset[str]
     """Full names of all fields the condition reads."""
-    cost: int = _FREE_COST
-    """Rough price of the test, so that cheap ones run first."""
     negated: bounds.Boxes = bounds.ANYTHING
     """Boxes of the opposite."""
+
+    @property
+    def test(self) -> Predicate:
+        """The whole condition as one predicate."""
+        return nodes.predicate(self.node)
 
 
 def compile_tree(node: object, *, where: str) -> Compiled:
@@ -110,8 +89,7 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
         return _join([_node(arg, where=where, depth=depth + 1) for arg in node.args], require_all=False)
     if isinstance(node, sigma_conditions.ConditionNOT):
         inner = _node(node.args[0], where=where, depth=depth + 1)
-        test = inner.test
-        return Compiled(lambda facts: not test(facts), inner.negated, (), inner.fields, inner.cost, inner.boxes)
+        return Compiled(nodes.Not(inner.node), inner.negated, (), inner.fields, inner.boxes)
     if isinstance(node, sigma_conditions.ConditionFieldEqualsValueExpression):
         return _field(node.field, node.value, where=where)
     if isinstance(node, sigma_conditions.ConditionValueExpression):
@@ -127,40 +105,15 @@ def _flat(node: object) -> list[object]:
 
 
 def _join(parts: list[Compiled], *, require_all: bool) -> Compiled:
-    ordered = sorted(parts, key=lambda part: part.cost)
-    tests = tuple(part.test for part in ordered)
+    if len(parts) == 1:
+        return parts[0]
     return Compiled(
-        _all(tests) if require_all else _any(tests),
+        (nodes.All if require_all else nodes.Some)(tuple(part.node for part in parts)),
         (bounds.intersection if require_all else bounds.union)(part.boxes for part in parts),
         tuple(leaf for part in parts for leaf in part.leaves),
         frozenset().union(*(part.fields for part in parts)),
-        max(part.cost for part in parts),
         (bounds.union if require_all else bounds.intersection)(part.negated for part in parts),
     )
-
-
-def _all(tests: tuple[Predicate, ...]) -> Predicate:
-    if len(tests) == 2:
-        first, second = tests
-        return lambda facts: first(facts) and second(facts)
-
-    def test(facts: derived.Facts) -> bool:
-        for one in tests:  # noqa: SIM110 - a generator costs three times as much on the hot path
-            if not one(facts):
-                return False
-        return True
-
-    return test
-
-
-def _any(tests: tuple[Predicate, ...]) -> Predicate:
-    def test(facts: derived.Facts) -> bool:
-        for one in tests:  # noqa: SIM110 - see above
-            if one(facts):
-                return True
-        return False
-
-    return test
 
 
 def _same_field_texts(node: sigma_conditions.ConditionOR) -> tuple[str, list[str]] | None:
@@ -213,9 +166,11 @@ def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
         return _leaf(full, get, lambda facts: get(facts).lower() in wanted, bounds.of_texts(full, texts))
     boxes, negated = bounds.of_texts(full, texts), bounds.of_texts_negated(full, texts)
     if full in derived.REGISTRY and derived.REGISTRY[full].type == "bool" and texts in (["true"], ["false"]):
-        wanted_flag = texts == ["true"]
-        return _leaf(full, get, lambda facts: get(facts) is wanted_flag, boxes, negated)
-    return _leaf(full, get, _over(get, matching.any_text(texts)), boxes, negated)
+        if texts == ["true"]:
+            return _leaf(full, get, lambda facts: get(facts) is True, boxes, negated)
+        return _leaf(full, get, lambda facts: get(facts) is False, boxes, negated)
+    test = _over(get, matching.any_text(texts))
+    return _leaf(full, get, test, boxes, negated)
 
 
 def _decision(texts: list[str], *, where: str) -> Compiled:
@@ -253,16 +208,21 @@ def _field(name: str, value: sigma_types.SigmaType, *, where: str) -> Compiled:
     return _values(name, [value], where=where)
 
 
-def _leaf(
-    full: str, get: fields.Getter, test: Predicate, boxes: bounds.Boxes, negated: bounds.Boxes = bounds.ANYTHING
+def _leaf(  # noqa: PLR0913 - what a leaf and its boxes are made of
+    full: str,
+    get: fields.Getter,
+    test: Predicate,
+    boxes: bounds.Boxes,
+    negated: bounds.Boxes = bounds.ANYTHING,
+    *,
+    lone: bool = True,
 ) -> Compiled:
-    if full in _SELECTIVE_FIELDS:
-        cost = _SELECTIVE_COST
-    elif full in _INDEXED_FIELDS:
-        cost = _SETTLED_COST
+    if full in fields.SCALARS:
+        cost = _SCALAR_COST
     else:
-        cost = _FREE_COST if fields.needed_level(full) == "Metadata" else _BODY_COST
-    return Compiled(test, boxes, (Leaf(full, get, test),), frozenset({full}), cost, negated)
+        cost = _DERIVED_COST if fields.needed_level(full) == "Metadata" else _BODY_COST
+    leaf = Leaf(full, get, test, cost, lone=lone)
+    return Compiled(leaf, boxes, (leaf,), frozenset({full}), negated)
 
 
 def _over(get: fields.Getter, matcher: matching.Matcher) -> Predicate:
@@ -295,7 +255,7 @@ def _reference(full: str, get: fields.Getter, value: sigma_types.SigmaFieldRefer
         lefts, rights = _folded(get(facts)), _folded(other(facts))
         return any(agree(left, right) for left in lefts for right in rights)
 
-    leaf = _leaf(full, get, test, bounds.ANYTHING)
+    leaf = _leaf(full, get, test, bounds.ANYTHING, lone=False)
     return msgspec.structs.replace(leaf, fields=leaf.fields | {fields.canonical(value.field)})
 
 
@@ -310,18 +270,21 @@ def _keyword(value: sigma_types.SigmaType, *, where: str) -> Compiled:
     """Compile a value without a field: anywhere in the record."""
     if isinstance(value, sigma_types.SigmaString) and all(isinstance(part, str) for part in value.s):
         wanted = "".join(str(part) for part in value.s).lower()
-        return Compiled(
-            lambda facts: wanted in _whole_text(facts).lower(), bounds.ANYTHING, (), frozenset(), _KEYWORD_COST
-        )
+        return _anywhere(lambda facts: wanted in _whole_text(facts).lower())
     if isinstance(value, sigma_types.SigmaNumber):
         wanted = str(value.number)
-        return Compiled(lambda facts: wanted in _whole_text(facts), bounds.ANYTHING, (), frozenset(), _KEYWORD_COST)
+        return _anywhere(lambda facts: wanted in _whole_text(facts))
     if isinstance(value, sigma_types.SigmaString):
         multi = sigma_types.SpecialChars.WILDCARD_MULTI
         value = multi + value if not value.startswith(multi) else value
         value = value + multi if not value.endswith(multi) else value
     matcher = matching.value_matcher(value, where=where, field="(keyword)")
-    return Compiled(lambda facts: matcher(_whole_text(facts)), bounds.ANYTHING, (), frozenset(), _KEYWORD_COST)
+    return _anywhere(lambda facts: matcher(_whole_text(facts)))
+
+
+def _anywhere(test: Predicate) -> Compiled:
+    leaf = Leaf("", lambda _facts: None, test, _KEYWORD_COST, lone=False)
+    return Compiled(leaf, bounds.ANYTHING, (), frozenset())
 
 
 def _whole_text(facts: derived.Facts) -> str:

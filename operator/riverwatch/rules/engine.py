@@ -1,8 +1,8 @@
 """Stage 4a, judge by rule: `Activity` -> `RuleHit`s.
 
-Rules are indexed by what a record must look like for them to hold at all (verb, resource, subresource, result, kind of
-identity, impersonation); a record meets only those, and most records meet none. The index is swapped whole when rules
-change. A rule that keeps raising is taken out, the others go on. Called by `runtime.pipeline`, one record at a time.
+`rules.plans` knows what is left to ask of a record of some shape from some client; mostly nothing. The index is swapped
+whole when rules change. A rule that keeps raising is taken out, the others go on. What a controller makes of a template
+that no rule could see is judged as a deed of the template's author. Called by `runtime.pipeline`, one record at a time.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from riverwatch import errors
-from riverwatch.activity import derived, derived_request, identities, record
-from riverwatch.rules import base, bounds, correlation, fields, loading, rule, summary
+from riverwatch.activity import derived, derived_author, identities, record
+from riverwatch.rules import base, correlation, fields, loading, plans, rule, summary
 
 load_catalog = loading.load_catalog
 """The built-in rules; see `rules.loading`."""
@@ -23,15 +25,6 @@ NO_HITS: tuple[base.RuleHit, ...] = ()
 
 MAX_FAULTS = 5
 """Times a rule may raise before it is off: one odd record is no reason, a pattern is."""
-
-MAX_CACHED_SHAPES = 4_096
-"""Shapes of records whose candidates are remembered; a large cluster shows a few hundred."""
-
-MAX_AGENTS = 4_096
-"""User agents that are remembered; a client may invent more, which only costs time."""
-
-MAX_CLASSES = 65_536
-"""User names whose class is remembered: several times the identities of the largest clusters supported."""
 
 MAX_SEEN = 8_192
 """Requests whose hits are remembered, so that a later stage of the same request is not counted again."""
@@ -43,75 +36,6 @@ SNAPSHOT_VERSION = 1
 """Version of the plain data of `RuleEngine.snapshot`."""
 
 _HIDDEN = ("data", "stringdata", "token", "password", "binarydata", "value")
-
-
-class _Entry:
-    """One rule in the index, with the correlations that it feeds."""
-
-    __slots__ = ("counters", "key", "rule")
-
-    def __init__(self, key: str, one: rule.Rule) -> None:
-        self.key = key
-        self.rule = one
-        self.counters: list[tuple[_Entry, correlation.Counter]] = []
-
-
-class _Index:
-    """All rules in force, ready to be asked; immutable but for its cache."""
-
-    def __init__(self, entries: Iterable[_Entry]) -> None:
-        self.cache: dict[tuple[object, ...], tuple[_Entry, ...]] = {}
-        self.agents: dict[str, int] = {}
-        """User agent -> the tests of user agents that hold for it, as bits; nearly always 0."""
-        self._by_resource: dict[str, list[_Entry]] = {}
-        self._anywhere: list[_Entry] = []
-        self._order: dict[str, int] = {}
-        tests: dict[bounds.Agent, None] = {}
-        for place, entry in enumerate(entries):
-            self._order[entry.key] = place
-            if entry.rule.condition is None:
-                continue
-            boxes = entry.rule.condition.boxes
-            tests.update(dict.fromkeys(test for box in boxes for test in box.agents))
-            if any(box.resources is None for box in boxes):
-                self._anywhere.append(entry)
-                continue
-            for resource in sorted(frozenset().union(*(box.resources or frozenset() for box in boxes))):
-                self._by_resource.setdefault(resource, []).append(entry)
-
-        self._agent_tests = tuple(tests)
-
-    def agent_bits(self, user_agent: str) -> int:
-        """Work out and remember which tests of user agents hold."""
-        if len(self.agents) >= MAX_AGENTS:
-            self.agents.clear()
-        bits = sum(1 << place for place, test in enumerate(self._agent_tests) if test(user_agent))
-        self.agents[user_agent] = bits
-        return bits
-
-    def candidates(self, activity: record.Activity, key: tuple[object, ...]) -> tuple[_Entry, ...]:
-        """Find the rules that could match records of this shape, and remember them."""
-        shape = bounds.Shape(
-            verb=activity.verb.lower(),
-            resource=activity.resource.lower(),
-            subresource=activity.subresource.lower(),
-            code=activity.code,
-            kind=bounds.class_of(activity.principal),
-            impersonated=activity.impersonated is not None,
-            public=derived_request.from_public(activity.record.source_ips),
-            user_agent=activity.user_agent,
-        )
-        possible = (*self._anywhere, *self._by_resource.get(shape.resource, ()))
-        found = [
-            entry
-            for entry in possible
-            if entry.rule.condition and any(box.holds(shape) for box in entry.rule.condition.boxes)
-        ]
-        found.sort(key=lambda entry: self._order[entry.key])
-        if len(self.cache) >= MAX_CACHED_SHAPES:
-            self.cache.clear()
-        self.cache[key] = tuple(found)
-        return self.cache[key]
 
 
 class RuleEngine:
@@ -130,9 +54,9 @@ class RuleEngine:
         self._fingerprints: dict[str, str] = {}
         self._waiting: dict[str, tuple[str, list[list[Any]]]] = {}
         """Stored counters of rules that are not there yet -> fingerprint and groups."""
-        self._classes: dict[str, str] = {}
         self._faults: dict[str, int] = {}
         self._seen: OrderedDict[tuple[str, float, str], set[str]] = OrderedDict()
+        self._authors = derived_author.Authors()
         self.disabled: dict[str, str] = {}
         """Rules that are off because they kept raising -> the last reason."""
         self._index = self._build()
@@ -168,48 +92,79 @@ class RuleEngine:
             Hits in the order of the rules; the constant `NO_HITS` for most records.
         """
         index = self._index
-        principal = activity.principal
-        kind = self._classes.get(principal.username)
-        if kind is None:
-            kind = self._classify(principal)
-        agent = index.agents.get(activity.user_agent)
-        if agent is None:
-            agent = index.agent_bits(activity.user_agent)
-        key = (
-            activity.verb,
-            activity.resource,
-            activity.subresource,
-            activity.code,
-            kind,
-            activity.impersonated is None,
-            derived_request.from_public(activity.record.source_ips),
-            agent,
-        )
-        entries = index.cache.get(key)
-        if entries is None:
-            entries = index.candidates(activity, key)
-        if not entries or activity.stage == "RequestReceived":
+        source = activity.record
+        try:
+            addresses = source.source_ips
+            client = (
+                index.names[activity.principal.username]
+                + index.agents[activity.user_agent]
+                + (index.addresses[addresses[0]] if len(addresses) == 1 else index.source(addresses))  # type: ignore[index,arg-type]  # None is a TypeError, caught below
+            )
+            if source.impersonated_user is not None:
+                client += plans.IMPERSONATED
+            plan = index.shapes[activity.verb][activity.resource][activity.subresource][activity.code][client]
+        except (KeyError, TypeError):
+            facts = facts or derived.Facts(activity)
+            plan = index.find(activity, facts)
+        if not plan:
             return NO_HITS
-        if facts is None:
-            facts = derived.Facts(activity)
+        return self._judge(plan, facts or derived.Facts(activity))
+
+    def _judge(self, plan: plans.Plan, facts: derived.Facts) -> Sequence[base.RuleHit]:
+        activity = facts.activity
+        steps = self._index.steps(plan, facts)
+        if not steps or activity.stage == "RequestReceived":
+            return NO_HITS
+        if self._index.reads_author and not facts.author:
+            behind = self._authors.source_of(activity)
+            facts.author = behind.author if behind else ""
         hits: list[base.RuleHit] = []
-        for entry in entries:
-            condition = entry.rule.condition
-            try:
-                if condition is None or not condition.test(facts):
-                    continue
-                if self._already(entry.key, activity):
-                    continue
-                self._collect(entry, facts, hits)
-            except Exception as error:  # noqa: BLE001 - one faulty rule must not stop the others
-                self._fault(entry, error)
+        for entry, test in steps:
+            if isinstance(entry, plans.Task):
+                hits += self._do(entry, facts)
+            elif test is None:
+                self._hold(entry, facts, hits)
+            else:
+                try:
+                    holds = test(facts)
+                except Exception as error:  # noqa: BLE001 - one faulty rule must not stop the others
+                    self._fault(entry, error)
+                else:
+                    if holds:
+                        self._hold(entry, facts, hits)
         return hits or NO_HITS
 
-    def _classify(self, principal: identities.Principal) -> str:
-        if len(self._classes) >= MAX_CLASSES:
-            self._classes.clear()
-        kind = self._classes[principal.username] = bounds.class_of(principal)
-        return kind
+    def _do(self, task: plans.Task, facts: derived.Facts) -> Sequence[base.RuleHit]:
+        activity = facts.activity
+        if task is plans.OBSERVE:
+            self._authors.observe(activity)
+            return NO_HITS
+        behind = self._authors.source_of(activity) if self._authors.any_unjudged else None
+        if behind is None or behind.judged:
+            return NO_HITS
+        acting = derived.Facts(
+            msgspec.structs.replace(activity, principal=identities.classify(behind.author)),
+            author=behind.author,
+            through=activity.principal.label,
+        )
+        hits: list[base.RuleHit] = []
+        for entry in self._index.writers:
+            condition = entry.rule.condition
+            try:
+                if condition and condition.test(acting):
+                    self._hold(entry, acting, hits)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fault(entry, error)
+        behind.judged = any(hit.card.raises for hit in hits)
+        return hits
+
+    def _hold(self, entry: plans.Entry, facts: derived.Facts, hits: list[base.RuleHit]) -> None:
+        """Take note that a rule's condition holds."""
+        try:
+            if not self._already(entry.key, facts.activity):
+                self._collect(entry, facts, hits)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fault(entry, error)
 
     def replace_user_rules(self, source_id: str, rules: Iterable[rule.Rule]) -> None:
         """Put the rules of one source (a `DetectionRule`) in force, in place of its earlier ones; none removes them.
@@ -256,6 +211,7 @@ class RuleEngine:
                 for key, counter in sorted(self._counters.items())
             },
             "seen": [[*request, sorted(keys)] for request, keys in self._seen.items()],
+            "authors": self._authors.snapshot(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -277,13 +233,15 @@ class RuleEngine:
             seen = OrderedDict(
                 ((str(audit_id), float(time_s), str(uri)), set(keys)) for audit_id, time_s, uri, keys in data["seen"]
             )
+            authors = derived_author.Authors()
+            authors.restore(data.get("authors") or authors.snapshot())
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise errors.StateError(f"rule state has another shape: {error}") from error
-        self._waiting, self._seen, self._counters = waiting, seen, {}
+        self._waiting, self._seen, self._counters, self._authors = waiting, seen, {}, authors
         self._index = self._build()
 
-    def _build(self) -> _Index:
-        entries: dict[str, _Entry] = {}
+    def _build(self) -> plans.Plans:
+        entries: dict[str, plans.Entry] = {}
         sources = [("", self._built_in), *sorted(self._user.items())]
         counters: dict[str, correlation.Counter] = {}
         fingerprints: dict[str, str] = {}
@@ -291,7 +249,7 @@ class RuleEngine:
             prefix = f"{source}/" if source else ""
             for one in rules:
                 if prefix + one.key not in self.disabled:
-                    entries[prefix + one.key] = _Entry(prefix + one.key, one)
+                    entries[prefix + one.key] = plans.Entry(prefix + one.key, one, len(entries))
             for one in rules:
                 key = prefix + one.key
                 if one.correlation is None or key not in entries:
@@ -306,7 +264,7 @@ class RuleEngine:
                     if prefix + feed in entries:
                         entries[prefix + feed].counters.append((entries[key], counters[key]))
         self._counters, self._fingerprints = counters, fingerprints
-        return _Index(entries.values())
+        return plans.Plans(entries.values())
 
     def _counter(self, key: str, text: str, spec: rule.Correlation) -> correlation.Counter:
         counter = correlation.Counter(spec)
@@ -315,7 +273,7 @@ class RuleEngine:
             counter.restore(groups)
         return counter
 
-    def _collect(self, entry: _Entry, facts: derived.Facts, hits: list[base.RuleHit], *, group: str = "") -> None:
+    def _collect(self, entry: plans.Entry, facts: derived.Facts, hits: list[base.RuleHit], *, group: str = "") -> None:
         if entry.rule.output:
             hits.append(_hit(entry.rule, facts, group=group))
         for target, counter in entry.counters:
@@ -342,19 +300,42 @@ class RuleEngine:
         keys.add(key)
         return False
 
-    def _fault(self, entry: _Entry, error: Exception) -> None:
+    def _fault(self, entry: plans.Entry, error: Exception) -> None:
         count = self._faults[entry.key] = self._faults.get(entry.key, 0) + 1
         if count >= MAX_FAULTS and entry.key not in self.disabled:
             self.disabled[entry.key] = f"raised {count} times, last {type(error).__name__}: {error}"[:300]
             self._index = self._build()
 
 
+def answering(activity: record.Activity, hits: Sequence[base.RuleHit]) -> record.Activity:
+    """Return the activity as a deed of whoever answers for it.
+
+    Parameters
+    ----------
+    activity
+        What was done.
+    hits
+        What the rules said about it.
+
+    Returns
+    -------
+    Activity
+        The same one, but when a controller did it for an author whom the rules name: then with that author as actor.
+    """
+    author = next((hit.author for hit in hits if hit.author), "")
+    return msgspec.structs.replace(activity, principal=identities.classify(author)) if author else activity
+
+
 def _hit(one: rule.Rule, facts: derived.Facts, *, group: str) -> base.RuleHit:
+    if not one.card.raises:
+        # Nobody reads more of a context hit, and these are most hits.
+        return base.RuleHit(one.card, one.card.title)
     return base.RuleHit(
         card=one.card,
         summary=summary.sentence(facts, one.detail),
         matched=_matched(one, facts),
         group=summary.neutral(group, limit=summary.MAX_VALUE_CHARS),
+        author=facts.author if facts.through else "",
     )
 
 

@@ -73,6 +73,8 @@ def compile_text(text: str, *, origin: str, default_id: str = "") -> tuple[rule.
         return _compile_documents(documents, origin=origin, default_id=default_id)
     except RecursionError as error:
         raise errors.BadRuleError("the rule is nested too deeply", where=origin) from error
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        raise errors.BadRuleError(f"a field has the wrong shape: {error}", where=origin) from error
 
 
 def _documents(text: str, *, origin: str) -> list[dict[str, Any]]:

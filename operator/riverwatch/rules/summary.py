@@ -77,7 +77,8 @@ def sentence(facts: derived.Facts, detail: str) -> str:
         Ending given by the rule; derived fields in braces are filled in.
     """
     activity = facts.activity
-    text = f"{_who(activity)} {_did(activity)} {_what(facts)}"
+    who = f"{_who(activity)} (through {neutral(facts.through)})" if facts.through else _who(activity)
+    text = f"{who} {_did(activity)} {_what(facts)}"
     if activity.refused:
         text += f" and was refused ({activity.code})"
     elif activity.failed:

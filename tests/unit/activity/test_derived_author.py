@@ -12,8 +12,13 @@ from riverwatch.activity import derived_author, sample
 CONTROLLER = "system:serviceaccount:kube-system:{}-controller"
 
 
-def facts(**fields: Any) -> Any:
-    return sample.facts_of(sample.audit_record(**fields))
+def activity(**fields: Any) -> Any:
+    return sample.activity_of(sample.audit_record(**fields))
+
+
+def author_of(authors: derived_author.Authors, done: Any) -> str:
+    source = authors.source_of(done)
+    return source.author if source else ""
 
 
 def owned(kind: str, name: str, own_name: str = "") -> dict[str, Any]:
@@ -21,9 +26,9 @@ def owned(kind: str, name: str, own_name: str = "") -> dict[str, Any]:
 
 
 def rollout(authors: derived_author.Authors, *, writer: str = "ana@example.com") -> None:
-    authors.observe(facts(verb="create", resource="deployments", name="front", username=writer, code=201))
+    authors.observe(activity(verb="create", resource="deployments", name="front", username=writer, code=201))
     authors.observe(
-        facts(
+        activity(
             verb="create",
             resource="replicasets",
             username=CONTROLLER.format("deployment"),
@@ -44,14 +49,14 @@ POD = {
 def test_a_pod_of_a_deployment_has_the_writer_of_the_deployment() -> None:
     authors = derived_author.Authors()
     rollout(authors)
-    assert authors.author_of(facts(**POD)) == "ana@example.com"
+    assert author_of(authors, activity(**POD)) == "ana@example.com"
 
 
 def test_the_latest_writer_counts() -> None:
     authors = derived_author.Authors()
     rollout(authors)
-    authors.observe(facts(verb="patch", resource="deployments", name="front", username="bo@example.com"))
-    assert authors.author_of(facts(**POD)) == "bo@example.com"
+    authors.observe(activity(verb="patch", resource="deployments", name="front", username="bo@example.com"))
+    assert author_of(authors, activity(**POD)) == "bo@example.com"
 
 
 @pytest.mark.parametrize(
@@ -62,16 +67,18 @@ def test_the_latest_writer_counts() -> None:
 def test_what_is_no_write_of_a_workload_changes_nothing(fields: dict[str, Any]) -> None:
     authors = derived_author.Authors()
     rollout(authors)
-    authors.observe(facts(**{"verb": "patch", "resource": "deployments", "name": "front", "username": "bo"} | fields))
-    assert authors.author_of(facts(**POD)) == "ana@example.com"
+    authors.observe(
+        activity(**{"verb": "patch", "resource": "deployments", "name": "front", "username": "bo"} | fields)
+    )
+    assert author_of(authors, activity(**POD)) == "ana@example.com"
 
 
 def test_unknown_owners_and_people_have_no_author_behind_them() -> None:
     authors = derived_author.Authors()
-    assert authors.author_of(facts(**POD)) == ""
+    assert author_of(authors, activity(**POD)) == ""
     rollout(authors)
-    assert authors.author_of(facts(**(POD | {"username": "mallory"}))) == ""
-    assert authors.author_of(facts(**(POD | {"namespace": "other"}))) == ""
+    assert author_of(authors, activity(**(POD | {"username": "mallory"}))) == ""
+    assert author_of(authors, activity(**(POD | {"namespace": "other"}))) == ""
 
 
 def test_a_circle_of_owners_ends() -> None:
@@ -79,16 +86,18 @@ def test_a_circle_of_owners_ends() -> None:
     for own, other in (("a", "b"), ("b", "a")):
         body = owned("ReplicaSet", other, own)
         authors.observe(
-            facts(verb="create", resource="replicasets", username=CONTROLLER.format("deployment"), request_object=body)
+            activity(
+                verb="create", resource="replicasets", username=CONTROLLER.format("deployment"), request_object=body
+            )
         )
-    assert authors.author_of(facts(**(POD | {"request_object": owned("ReplicaSet", "a")}))) == ""
+    assert author_of(authors, activity(**(POD | {"request_object": owned("ReplicaSet", "a")}))) == ""
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived_author, "MAX_OBJECTS", 10)
     authors = derived_author.Authors()
     for number in range(30):
-        authors.observe(facts(verb="create", resource="deployments", name=f"d{number}"))
+        authors.observe(activity(verb="create", resource="deployments", name=f"d{number}"))
     assert len(authors.snapshot()["writers"]) == 10
 
 
@@ -97,7 +106,7 @@ def test_state_round_trips_and_other_shapes_are_errors() -> None:
     rollout(first)
     second = derived_author.Authors()
     second.restore(first.snapshot())
-    assert second.author_of(facts(**POD)) == "ana@example.com"
+    assert author_of(second, activity(**POD)) == "ana@example.com"
     with pytest.raises(errors.StateError):
         second.restore({"writers": [["x"]], "owners": []})
-    assert second.author_of(facts(**POD)) == "ana@example.com"
+    assert author_of(second, activity(**POD)) == "ana@example.com"

@@ -12,7 +12,7 @@ import pytest
 
 from riverwatch import errors
 from riverwatch.activity import derived, sample
-from riverwatch.rules import base, conditions, engine, rule, sigma
+from riverwatch.rules import base, conditions, engine, nodes, plans, rule, sigma
 
 HEAD = "title: {name}\nname: {name}\nlogsource: {{product: kubernetes, service: audit}}\nlevel: low\n"
 
@@ -37,7 +37,8 @@ def match(rules: engine.RuleEngine, **fields: Any) -> Any:
 def broken(test: Any, *, name: str = "broken") -> rule.Rule:
     whole = compiled("verb: get", name=name)[0]
     assert whole.condition is not None
-    return msgspec.structs.replace(whole, condition=msgspec.structs.replace(whole.condition, test=test))
+    leaf = nodes.Leaf("verb", lambda facts: facts.activity.verb, test, lone=False)
+    return msgspec.structs.replace(whole, condition=msgspec.structs.replace(whole.condition, node=leaf))
 
 
 def test_nothing_to_say_is_one_constant() -> None:
@@ -210,16 +211,35 @@ def test_a_request_that_was_only_received_is_not_judged() -> None:
     assert rules.match(msgspec.structs.replace(activity, stage="RequestReceived")) is engine.NO_HITS
 
 
-def test_memory_is_bounded_however_many_shapes_a_client_invents() -> None:
-    rules = judge("verb: get")
-    for number in range(engine.MAX_CACHED_SHAPES + 50):
-        match(
-            rules, resource=f"kind{number}", audit_id=f"a{number}", user_agent=f"agent{number}", username=f"u{number}"
+def test_memory_is_bounded_however_many_shapes_a_client_invents(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MAX_PLANS", "MAX_NAMES", "MAX_AGENTS", "MAX_ADDRESSES", "MAX_CLASSES"):
+        monkeypatch.setattr(plans, name, 100)
+    monkeypatch.setattr(engine, "MAX_SEEN", 100)
+    rules = judge("verb: get\nuser.username: u7\nobjectRef.namespace: n7".replace("\n", ", "), "verb: get")
+    for number in range(450):
+        found = match(
+            rules,
+            resource=f"kind{number}",
+            audit_id=f"a{number}",
+            user_agent=f"agent{number}",
+            username=f"u{number}",
+            namespace=f"n{number % 150}",
+            source_ip=f"10.0.{number % 250}.{number // 250}",
         )
+        assert ids(found) == (["rule-0", "rule-1"] if number == 7 else ["rule-1"])
     index = rules._index
-    assert len(index.cache) <= engine.MAX_CACHED_SHAPES
-    assert len(index.agents) <= engine.MAX_AGENTS
-    assert len(rules._seen) <= engine.MAX_SEEN
+    plans_kept = sum(
+        len(clients)
+        for one in index.shapes.values()
+        for two in one.values()
+        for s in two.values()
+        for clients in s.values()
+    )
+    assert plans_kept <= 100
+    assert len(index.names) <= 100
+    assert len(index.agents) <= 100
+    assert len(index.addresses) <= 100
+    assert len(rules._seen) <= 100
 
 
 def test_state_round_trips_as_plain_data() -> None:

@@ -126,8 +126,10 @@ def test_a_controller_is_not_the_actor_its_templates_author_is() -> None:
     assert "privileged-container" in raised(written)
     assert raised(replica_set) == raised(pod) == []
     for fields in (written, replica_set):
-        authors.observe(sample.facts_of(fields))
-    assert authors.author_of(sample.facts_of(pod)) == "mallory@example.com"
+        authors.observe(sample.activity_of(fields))
+    behind = authors.source_of(sample.activity_of(pod))
+    assert behind is not None
+    assert behind.author == "mallory@example.com"
 
 
 def test_the_same_finding_is_not_lost_behind_a_lesser_one() -> None:

@@ -1,0 +1,363 @@
+"""Stage 4a, the index: the shape of a record and its client -> what of which rules is left to ask.
+
+A *shape* is verb, resource, subresource and result code; a *client* is a class of user names, a class of user agents,
+whether the source is public, and whether somebody is impersonated. Two names are of one class when no test in any rule
+tells them apart. Whatever a condition says about shape, client and namespace is evaluated once and remembered, so for
+most records a few dictionary look-ups answer all rules. Every memory is bounded; when one is full it starts empty,
+which costs time and changes nothing. Called by `rules.engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import msgspec
+
+from riverwatch.activity import derived, derived_author, derived_facts, derived_request, identities, record
+from riverwatch.rules import bounds, correlation, nodes, rule
+
+MAX_PLANS = 16_384
+"""Remembered combinations of shape, client and namespace; a large cluster shows a few thousand."""
+
+MAX_NAMES = 65_536
+"""Remembered user names: several times the identities of the largest clusters supported."""
+
+MAX_AGENTS = 4_096
+"""Remembered user agents; a client may invent more."""
+
+MAX_ADDRESSES = 65_536
+"""Remembered source addresses."""
+
+MAX_CLASSES = 8_192
+"""Classes of names and of agents that fit their bits of a client number."""
+
+IMPERSONATED = 1
+"""Bit of a client number: somebody is impersonated."""
+
+_PUBLIC = 2
+_NO_ADDRESS = 4
+_NAME_UNIT = 8
+_AGENT_UNIT = _NAME_UNIT * MAX_CLASSES
+
+_NAME_FIELDS = frozenset(
+    {
+        "user.username",
+        "identity.kind",
+        "identity.namespace",
+        "identity.name",
+        "identity.controller",
+        "identity.node",
+        "identity.controlPlane",
+        "request.anonymous",
+    }
+)
+"""Fields that the user name decides; for kubelets together with the group that every kubelet has."""
+
+_NAMESPACE_FIELDS = frozenset({"objectRef.namespace", "target.systemNamespace", "target.clusterWide"})
+
+_SHAPE_FIELDS = frozenset(
+    {
+        "verb",
+        "objectRef.resource",
+        "objectRef.subresource",
+        "responseStatus.code",
+        "request.refused",
+        "request.allowed",
+        "request.failed",
+    }
+)
+
+
+class Entry:
+    """One rule in force, with the correlations that it feeds."""
+
+    __slots__ = ("counters", "key", "place", "rule")
+
+    def __init__(self, key: str, one: rule.Rule, place: int = 0) -> None:
+        self.key = key
+        self.rule = one
+        self.place = place
+        self.counters: list[tuple[Entry, correlation.Counter]] = []
+
+
+class Task:
+    """Something else than a rule that the engine has to do with records of a shape."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+OBSERVE = Task("observe")
+"""Remember who wrote this workload."""
+
+ATTRIBUTE = Task("attribute")
+"""Find whom a controller acts for."""
+
+Step = tuple[Entry | Task, nodes.Predicate | None]
+"""What to do, and the condition that is left; None when it holds already."""
+
+Steps = tuple[Step, ...]
+"""What is left to do for records of one shape, client and namespace."""
+
+_Left = list[tuple[Entry | Task, nodes.Node]]
+
+
+class ByNamespace:
+    """A plan that depends on the namespace."""
+
+    __slots__ = ("left", "steps")
+
+    def __init__(self, left: _Left) -> None:
+        self.left = left
+        self.steps: dict[str, Steps] = {}
+
+
+class OfKubelet:
+    """A plan for kubelets that says more about somebody with a kubelet's name and without its group."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+
+Plan: TypeAlias = "Steps | ByNamespace | OfKubelet"
+"""What to do with a record; the empty tuple when that is nothing."""
+
+
+class Plans:
+    """All rules in force, ready to be asked.
+
+    Parameters
+    ----------
+    entries
+        The rules in their order.
+    """
+
+    __slots__ = (
+        "_agent_classes",
+        "_agent_tests",
+        "_anywhere",
+        "_by_resource",
+        "_left",
+        "_name_classes",
+        "_name_tests",
+        "addresses",
+        "agents",
+        "names",
+        "reads_author",
+        "shapes",
+        "size",
+        "writers",
+    )
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.names: dict[str, int] = {}
+        """User name -> its class, as part of a client number."""
+        self.agents: dict[str, int] = {}
+        """User agent -> its class, as part of a client number."""
+        self.addresses: dict[str, int] = {}
+        """Source address -> whether it is public, as part of a client number."""
+        self.shapes: dict[str, dict[str, dict[str, dict[int, dict[int, Plan]]]]] = {}
+        """Verb -> resource -> subresource -> code -> client -> plan; nested, since that is faster than a tuple."""
+        self.size = 0
+        """Plans remembered."""
+        self.reads_author = False
+        """Whether any rule asks for the field `author`."""
+        self.writers: list[Entry] = []
+        """Rules that judge what is written, in their order."""
+        self._left: dict[tuple[str, str, str, int], _Left] = {}
+        self._by_resource: dict[str, list[Entry]] = {}
+        self._anywhere: list[Entry] = []
+        self._name_classes: dict[int, int] = {}
+        self._agent_classes: dict[int, int] = {}
+        name_tests: dict[nodes.Predicate, None] = {}
+        agent_tests: dict[nodes.Predicate, None] = {}
+        for entry in entries:
+            condition = entry.rule.condition
+            if condition is None:
+                continue
+            self._place(entry)
+            self.reads_author = self.reads_author or "author" in condition.fields
+            if any(name.startswith("pod.") for name in condition.fields):
+                self.writers.append(entry)
+            for leaf in nodes.leaves(condition.node):
+                if leaf.lone and leaf.field in _NAME_FIELDS:
+                    name_tests[leaf.test] = None
+                elif leaf.lone and leaf.field == "userAgent":
+                    agent_tests[leaf.test] = None
+        self._name_tests = tuple(name_tests)
+        self._agent_tests = tuple(agent_tests)
+
+    def find(self, activity: record.Activity, facts: derived.Facts) -> Plan:
+        """Work out the plan of a record, and remember it and the classes that lead to it."""
+        kubelet = activity.principal.kind is identities.PrincipalKind.NODE
+        if kubelet and not derived_request.is_node(facts):
+            # A kubelet's name without the group that every kubelet has: nobody's class, and rare.
+            return self._plan(facts)
+        if self.size >= MAX_PLANS or max(len(self._name_classes), len(self._agent_classes)) >= MAX_CLASSES:
+            self._forget()
+        client = self._client(activity, facts)
+        by_client = (
+            self.shapes.setdefault(activity.verb, {})
+            .setdefault(activity.resource, {})
+            .setdefault(activity.subresource, {})
+            .setdefault(activity.code, {})
+        )
+        plan = by_client.get(client)
+        if plan is None:
+            self.size += 1
+            plan = self._plan(facts)
+            if kubelet and (plan or self._plan(_without_groups(facts))):
+                plan = OfKubelet(plan)
+            by_client[client] = plan
+        return plan
+
+    def steps(self, plan: Plan, facts: derived.Facts) -> Steps:
+        """Return what to do with one record, by a plan that is not empty."""
+        if isinstance(plan, OfKubelet):
+            plan = plan.plan if derived_request.is_node(facts) else self._plan(facts)
+        if isinstance(plan, ByNamespace):
+            steps = plan.steps.get(facts.activity.namespace)
+            return self._at(plan, facts) if steps is None else steps
+        return plan  # type: ignore[return-value]  # a plan of a kubelet holds no other
+
+    def _at(self, plan: ByNamespace, facts: derived.Facts) -> Steps:
+        if self.size >= MAX_PLANS:
+            plan.steps.clear()
+        self.size += 1
+        left = _settled(plan.left, facts, _NAMESPACE_FIELDS.__contains__)
+        steps = plan.steps[facts.activity.namespace] = _steps(left)
+        return steps
+
+    def source(self, addresses: list[str] | None) -> int:
+        """Return the part of a client number that speaks of the source."""
+        if not addresses:
+            return _NO_ADDRESS
+        return _PUBLIC if derived_request.from_public(addresses) else 0
+
+    def _forget(self) -> None:
+        for memory in (self.shapes, self._left, self.names, self.agents, self._name_classes, self._agent_classes):
+            memory.clear()
+        self.size = 0
+
+    def _place(self, entry: Entry) -> None:
+        boxes = entry.rule.condition.boxes if entry.rule.condition else ()
+        if any(box.resources is None for box in boxes):
+            self._anywhere.append(entry)
+            return
+        for resource in sorted(frozenset().union(*(box.resources or frozenset() for box in boxes))):
+            self._by_resource.setdefault(resource, []).append(entry)
+
+    def _client(self, activity: record.Activity, facts: derived.Facts) -> int:
+        username, agent = activity.principal.username, activity.user_agent
+        client = self.source(activity.record.source_ips)
+        for address in (activity.record.source_ips or ())[:1]:
+            _bounded(self.addresses, MAX_ADDRESSES)[address] = self.source([address])
+        if username not in self.names:
+            number = self._class(self._name_classes, self._name_tests, facts) * _NAME_UNIT
+            _bounded(self.names, MAX_NAMES)[username] = number
+        if agent not in self.agents:
+            number = self._class(self._agent_classes, self._agent_tests, facts) * _AGENT_UNIT
+            _bounded(self.agents, MAX_AGENTS)[agent] = number
+        client += self.names[username] + self.agents[agent]
+        return client + (IMPERSONATED if activity.record.impersonated_user is not None else 0)
+
+    def _class(self, classes: dict[int, int], tests: tuple[nodes.Predicate, ...], facts: derived.Facts) -> int:
+        bits = 0
+        for place, test in enumerate(tests):
+            try:
+                bits |= bool(test(facts)) << place
+            except Exception:  # noqa: BLE001, S112 - a faulty test is left to the record, where its faults are counted
+                continue
+        return classes.setdefault(bits, len(classes))
+
+    def _plan(self, facts: derived.Facts) -> Plan:
+        activity = facts.activity
+        key = (activity.verb, activity.resource, activity.subresource, activity.code)
+        left = self._left.get(key)
+        if left is None:
+            left = self._left[key] = self._for_shape(activity, facts)
+        plain = activity.record.impersonated_user is None
+
+        def known(field: str) -> bool:
+            return (
+                field in _NAME_FIELDS
+                or field in ("userAgent", "source.public")
+                or (plain and (field == "identity.impersonatedGroups" or field.startswith("impersonatedUser.")))
+            )
+
+        left = _settled(left, facts, known)
+        if not derived_request.is_controller(facts):
+            left = [(one, node) for one, node in left if one is not ATTRIBUTE]
+        if any(leaf.lone and leaf.field in _NAMESPACE_FIELDS for _, node in left for leaf in nodes.leaves(node)):
+            return ByNamespace(left)
+        return _steps(left)
+
+    def _for_shape(self, activity: record.Activity, facts: derived.Facts) -> _Left:
+        possible = [*self._anywhere, *self._by_resource.get(activity.resource.lower(), ())]
+        possible.sort(key=lambda entry: entry.place)
+        known = _known_by_shape(activity)
+        rules: _Left = [(entry, entry.rule.condition.node) for entry in possible if entry.rule.condition]
+        return [*_tasks(activity), *_settled(rules, facts, known)]
+
+
+def _tasks(activity: record.Activity) -> _Left:
+    if activity.verb not in derived_facts.WRITE_VERBS or activity.subresource or activity.failed:
+        return []
+    tasks: _Left = []
+    if activity.resource in derived_author.KINDS:
+        tasks.append((OBSERVE, True))
+    if activity.verb == "create" and (activity.resource == "pods" or tasks):
+        tasks.append((ATTRIBUTE, True))
+    return tasks
+
+
+def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:
+    """Return which fields have the same value in all records of this shape, be it that they are absent."""
+    shape = bounds.Shape(
+        verb=activity.verb,
+        resource=activity.resource,
+        subresource=activity.subresource,
+        code=activity.code,
+        kind="",
+        impersonated=False,
+        public=False,
+        user_agent="",
+    )
+
+    def known(field: str) -> bool:
+        if field in _SHAPE_FIELDS:
+            return True
+        if field == "request.succeeded":
+            return activity.failed
+        if field == "request.bulk":
+            return activity.verb not in ("list", "watch", "deletecollection")
+        return not any(box.possible(shape) for box in bounds.present(field))
+
+    return known
+
+
+def _settled(left: _Left, facts: derived.Facts, known: Callable[[str], bool]) -> _Left:
+    found = ((one, nodes.settle(node, facts, known)) for one, node in left)
+    return [(one, node) for one, node in found if node is not False]
+
+
+def _steps(left: _Left) -> Steps:
+    return tuple((one, None if node is True else nodes.predicate(node)) for one, node in left)
+
+
+def _without_groups(facts: derived.Facts) -> derived.Facts:
+    source = facts.activity.record
+    nobody = msgspec.structs.replace(source.user, groups=None) if source.user else None
+    anonymous = msgspec.structs.replace(source, user=nobody)
+    return derived.Facts(msgspec.structs.replace(facts.activity, record=anonymous))
+
+
+def _bounded(memory: dict[str, int], limit: int) -> dict[str, int]:
+    if len(memory) >= limit:
+        memory.clear()
+    return memory
