@@ -66,6 +66,10 @@ TIDY_S = 600.0
 TRIAGE_S = 10.0
 """Seconds between two looks at what verdicts and exceptions keep quiet."""
 
+HOLD_S = 60.0
+"""Seconds for which judging waits at the start until policies, rules and inventory were read; an API server that is
+away for longer must not stop it."""
+
 RESYNC_S = 900.0
 """Seconds between two full lists of everything followed."""
 
@@ -183,6 +187,7 @@ class Operator:
         await self._probes.start()
         self.context.dispatcher.start()
         self._report.lane.start()
+        self.context.worker.hold(within_s=HOLD_S)
         self.context.worker.start()
         try:
             await asyncio.to_thread(self._receivers.start)
@@ -243,8 +248,7 @@ class Operator:
         """Connect checkpoints to worker and outputs, and hand over again what an earlier run could not deliver."""
         if self._durable is None:
             return
-        tail = next((one for one in self._receiving if isinstance(one, audit_tail.AuditTail)), None)
-        self._durable.follow(tail, unfinished=self.context.dispatcher.waiting)
+        self._durable.follow(unfinished=self.context.dispatcher.waiting)
         self.context.worker.add_duty(self._durable.duty())
         self.context.dispatcher.submit(self._durable.recovery.unfinished)
 

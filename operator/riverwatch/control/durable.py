@@ -8,11 +8,14 @@ and nothing is missed. Built by `control.assembly` before the worker.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
 
 from riverwatch import clock, errors
 from riverwatch.runtime import checkpoint, pipeline, spooled_queue, worker, worker_queue
-from riverwatch.sources import audit_tail, base
+from riverwatch.sources import base
 from riverwatch.state import snapshot, spool, store
 
 TICK_S = 1.0
@@ -54,7 +57,7 @@ class Durable:
         self._queue: spooled_queue.SpooledQueue[pipeline.Pipeline] = spooled_queue.SpooledQueue(
             self._spool, after=self.recovery.position
         )
-        self._tail: audit_tail.AuditTail | None = None
+        self._queue.after = _position(self.recovery.report.resume.get(TAIL))
 
     @property
     def queue(self) -> worker_queue.WorkQueue[pipeline.Pipeline]:
@@ -72,28 +75,17 @@ class Durable:
         return self._spool.size_bytes
 
     def tail_position(self) -> base.Position | None:
-        """Where the followed audit log goes on; None for its beginning."""
-        found = self.recovery.report.resume.get(TAIL)
-        if found is None:
-            return None
-        return base.Position(
-            device=int(found["device"]),
-            inode=int(found["inode"]),
-            offset=int(found["offset"]),
-            fingerprint=str(found["fingerprint"]),
-        )
+        """Where the followed audit log goes on, after what the spool still holds; None for its beginning."""
+        return self._queue.resume_of_source()
 
-    def follow(self, tail: audit_tail.AuditTail | None, *, unfinished: Callable[[], Iterable[str]]) -> None:
+    def follow(self, *, unfinished: Callable[[], Iterable[str]]) -> None:
         """Say what belongs into checkpoints; before the worker starts.
 
         Parameters
         ----------
-        tail
-            The followed audit log, if any.
         unfinished
             Gives the uids of detections that outputs have not confirmed.
         """
-        self._tail = tail
         self._checkpoints.follow(resume=self._resume, trims=self._spool, unfinished=unfinished)
 
     def duty(self) -> worker.Duty:
@@ -112,12 +104,12 @@ class Durable:
 
     def _resume(self) -> snapshot.Resume:
         resume = dict(checkpoint.spool_resume(self._queue.position))
-        position = self._tail.position() if self._tail is not None else None
+        # After what was judged, not where the log is read: what lies between is in the spool.
+        position = self._queue.after
         if position is not None:
-            resume[TAIL] = {
-                "device": position.device,
-                "inode": position.inode,
-                "offset": position.offset,
-                "fingerprint": position.fingerprint,
-            }
+            resume[TAIL] = msgspec.structs.asdict(position)
         return resume
+
+
+def _position(found: Mapping[str, Any] | None) -> base.Position | None:
+    return None if found is None else msgspec.convert(found, base.Position, strict=False)

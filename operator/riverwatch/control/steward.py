@@ -141,6 +141,7 @@ class Steward:
         self._context.announcer.adopt(self._context.housekeeper.announced(rows))
         if not self._context.worker.settle(within_s=SETTLE_S):
             raise errors.ApiTemporaryError("the worker has not taken over the first lists yet")
+        self._context.worker.release()
         _log.info(
             "cluster read", extra={"count": sum(len(list(f.known(r))) for f in self._followers for r in f.follows)}
         )

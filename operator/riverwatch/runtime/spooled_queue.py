@@ -21,8 +21,15 @@ _HEAD_LENGTH_BYTES = 2
 _MAX_WHERE_CHARS = 4_096
 """Longer names of a sender are cut; they only serve people."""
 
-Head = tuple[str, float, int]
-"""`Delivery.where`, `received_s` and `line`."""
+
+class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A delivery on disk without its body; a new field needs a default, so that an older spool is still read."""
+
+    where: str
+    received_s: float
+    line: int
+    after: base.Position | None = None
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Head).decode
@@ -48,6 +55,8 @@ class SpooledQueue(worker_queue.WorkQueue[worker_queue.P]):
         """Whether the spool may hold more than was taken."""
         self._behind_s = 0.0
         self._offered = self._taken = 0
+        self.after: base.Position | None = None
+        """Where the source that can resume stood after the last of its deliveries taken; set it at the start."""
 
     @property
     def position(self) -> spool.Position:
@@ -58,7 +67,7 @@ class SpooledQueue(worker_queue.WorkQueue[worker_queue.P]):
         """Take a delivery over for good, or return False when there is no room."""
         if self._closed:
             return False
-        head = _encode((delivery.where[:_MAX_WHERE_CHARS], delivery.received_s, delivery.line))
+        head = _encode(Head(delivery.where[:_MAX_WHERE_CHARS], delivery.received_s, delivery.line, delivery.after))
         if self._spool.append(len(head).to_bytes(_HEAD_LENGTH_BYTES, "big"), head, delivery.body) is None:
             return False
         with self._changed:
@@ -70,12 +79,13 @@ class SpooledQueue(worker_queue.WorkQueue[worker_queue.P]):
     def take(self, *, wait_s: float) -> worker_queue.Work[worker_queue.P]:
         """Wait for work and take it; an empty one after `wait_s` seconds. Once closed, what is left stays on disk."""
         with self._changed:
-            if not self._left and not self._changes and not self._closed:
+            if (self._held or not self._left) and not self._changes and not self._closed:
                 self._changed.wait(wait_s)
             changes = list(self._changes)
             self._changes.clear()
             closed = self._closed
-        return worker_queue.Work(changes, None if closed else self._next(), closed)
+            idle = closed or self._held
+        return worker_queue.Work(changes, None if idle else self._next(), closed)
 
     def _next(self) -> base.Delivery | None:
         for fresh in (False, True):
@@ -90,10 +100,21 @@ class SpooledQueue(worker_queue.WorkQueue[worker_queue.P]):
                 self._position = position
                 self._taken += 1
                 self._behind_s = delivery.received_s
+                self.after = delivery.after or self.after
                 with self._changed:
                     self._left = True
                 return delivery
         return None
+
+    def resume_of_source(self) -> base.Position | None:
+        """Return where the source that can resume stood after the last of its deliveries on disk, read or not.
+
+        It must go on there and not where the checkpoint stands: what lies between comes out of the spool already.
+        """
+        found = self.after
+        for _, payload in self._spool.read_from(self._position):
+            found = _head(payload).after or found
+        return found
 
     @property
     def depth(self) -> int:
@@ -116,6 +137,11 @@ class SpooledQueue(worker_queue.WorkQueue[worker_queue.P]):
 
 
 def _delivery(payload: bytes) -> base.Delivery:
-    start = _HEAD_LENGTH_BYTES + int.from_bytes(payload[:_HEAD_LENGTH_BYTES], "big")
-    where, received_s, line = _decode(memoryview(payload)[_HEAD_LENGTH_BYTES:start])
-    return base.Delivery(payload[start:], where, received_s, line)
+    head = _head(payload)
+    body = payload[_HEAD_LENGTH_BYTES + int.from_bytes(payload[:_HEAD_LENGTH_BYTES], "big") :]
+    return base.Delivery(body, head.where, head.received_s, head.line, head.after)
+
+
+def _head(payload: bytes) -> Head:
+    end = _HEAD_LENGTH_BYTES + int.from_bytes(payload[:_HEAD_LENGTH_BYTES], "big")
+    return _decode(memoryview(payload)[_HEAD_LENGTH_BYTES:end])

@@ -114,6 +114,7 @@ class Worker(Generic[P]):
         self._own: worker_identity.OwnIdentity | None = None
         self._duties: list[tuple[Duty, float]] = []
         self._on_step: Callable[[P, pressure.Step], None] | None = None
+        self._held_until_s = float("inf")
         self._thread: threading.Thread | None = None
 
     @property
@@ -159,6 +160,15 @@ class Worker(Generic[P]):
         """Have every change of the pressure step told, on the worker's thread; only before `start`."""
         self._on_step = tell
 
+    def hold(self, *, within_s: float) -> None:
+        """Judge nothing until `release`, or until some seconds have passed, or the queue fills; only before `start`."""
+        self._queue.hold()
+        self._held_until_s = self._time.monotonic_s() + within_s
+
+    def release(self) -> None:
+        """Judge what waits."""
+        self._queue.release()
+
     def start(self) -> None:
         """Start the thread."""
         self._thread = threading.Thread(target=self.run, name="worker", daemon=True)
@@ -170,6 +180,11 @@ class Worker(Generic[P]):
         if self._thread is not None:
             self._thread.join(within_s)
         return not self.alive
+
+    @property
+    def held(self) -> bool:
+        """Whether deliveries wait until the cluster was read."""
+        return self._queue.held
 
     def turn(self, work: worker_queue.Work[P]) -> None:
         """Do one piece of work; the body of the thread's loop."""
@@ -187,7 +202,16 @@ class Worker(Generic[P]):
             if work.closed:
                 break
             self._do_duties(self._time.monotonic_s())
+            if self._queue.held:
+                self._look_at_hold()
         self._end_duties()
+
+    def _look_at_hold(self) -> None:
+        """Go on without what was waited for, when that takes too long."""
+        if self._time.monotonic_s() < self._held_until_s and self._queue.fill < pressure.ENTER[pressure.Step.BUSY]:
+            return
+        _log.warning("judging begins before the cluster was read: policies and rules are those of the last run")
+        self._queue.release()
 
     def _apply(self, apply: Callable[[P], None]) -> None:
         try:

@@ -53,6 +53,7 @@ class WorkQueue(Generic[P]):
         self._named: set[str] = set()
         self._octets = 0
         self._closed = False
+        self._held = False
         self._changed = threading.Condition()
 
     def offer(self, delivery: base.Delivery) -> bool:
@@ -90,14 +91,30 @@ class WorkQueue(Generic[P]):
             self._changes.append(named)
             self._changed.notify()
 
+    @property
+    def held(self) -> bool:
+        """Whether deliveries wait for `release`; changes are taken meanwhile."""
+        return self._held
+
+    def hold(self) -> None:
+        """Give out no delivery until `release`: what was spooled must not be judged before policies are known."""
+        self._held = True
+
+    def release(self) -> None:
+        """Give out deliveries again."""
+        with self._changed:
+            self._held = False
+            self._changed.notify_all()
+
     def take(self, *, wait_s: float) -> Work[P]:
         """Wait for work and take it; an empty one after `wait_s` seconds."""
         with self._changed:
-            if not self._deliveries and not self._changes and not self._closed:
+            if (self._held or not self._deliveries) and not self._changes and not self._closed:
                 self._changed.wait(wait_s)
             changes = list(self._changes)
             self._changes.clear()
-            delivery = self._deliveries.popleft() if self._deliveries else None
+            ready = self._deliveries and (self._closed or not self._held)
+            delivery = self._deliveries.popleft() if ready else None
             if delivery is not None:
                 self._octets -= len(delivery.body)
             closed = self._closed and not self._deliveries

@@ -122,19 +122,20 @@ class AuditTail:
                 lines = b""
             if not lines:
                 await self._pause()
-            elif await self._deliver(lines):
-                self._advance(lines)
+            else:
+                await self._deliver(lines)
 
-    async def _deliver(self, lines: bytes) -> bool:
-        """Offer until there is room; False when stopped before."""
+    async def _deliver(self, lines: bytes) -> None:
+        """Offer until there is room, and move on; stays here when stopped before."""
         assert self._file is not None
+        after = self._after(lines)
         where = f"{self._path}, byte {self._file.offset}"
-        delivery = base.Delivery(lines, where, self._time.now_s())
+        delivery = base.Delivery(lines, where, self._time.now_s(), after=after)
         while not self._sink(delivery):
             await self._pause()
             if self._stopping.is_set():
-                return False
-        return True
+                return
+        self._file.offset, self._position = after.offset, after
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -184,7 +185,7 @@ class AuditTail:
         _log.info("the audit log was truncated", extra={"path": str(self._path)})
         self._counters.tail_rotations.inc()
         self._file.offset = 0
-        self._position = self._here(b"")
+        self._position = self._after(b"")
 
     def _is_current(self) -> bool:
         """Tell whether the path still names the file that is being read; also while it names none."""
@@ -209,7 +210,7 @@ class AuditTail:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         status = os.fstat(descriptor)
         self._file = _File(descriptor, status.st_dev, status.st_ino, offset)
-        self._position = self._here(b"")
+        self._position = self._after(b"")
         return True
 
     def _close(self) -> None:
@@ -249,19 +250,15 @@ class AuditTail:
             self._position.fingerprint
         )
 
-    def _advance(self, lines: bytes) -> None:
-        assert self._file is not None
-        self._file.offset += len(lines)
-        self._position = self._here(lines)
-
-    def _here(self, accepted: bytes) -> base.Position:
-        """Return the position as it is now; the head is read again only while it still grows."""
+    def _after(self, lines: bytes) -> base.Position:
+        """Return the position after some more lines; the head is read again only while it still grows."""
         assert self._file is not None
         one, last = self._file, self._position
-        if last is not None and accepted and one.offset - len(accepted) >= FINGERPRINT_BYTES:
-            return base.Position(one.device, one.inode, one.offset, last.fingerprint)
-        head = os.pread(one.descriptor, min(FINGERPRINT_BYTES, one.offset), 0)
-        return base.Position(one.device, one.inode, one.offset, _digest(head))
+        offset = one.offset + len(lines)
+        if last is not None and lines and one.offset >= FINGERPRINT_BYTES:
+            return base.Position(one.device, one.inode, offset, last.fingerprint)
+        head = os.pread(one.descriptor, min(FINGERPRINT_BYTES, offset), 0)
+        return base.Position(one.device, one.inode, offset, _digest(head))
 
 
 def fingerprint(path: pathlib.Path, offset: int) -> str:

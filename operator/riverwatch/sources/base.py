@@ -182,6 +182,8 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Wall time of arrival, seconds since the epoch; only for lag and queue age, never for judging."""
     line: int = 0
     """Line at which the body starts, 0 where lines mean nothing."""
+    after: Position | None = None
+    """Where the source resumes once this delivery is taken over; None for a source that resumes nowhere."""
 
 
 class Sink(Protocol):

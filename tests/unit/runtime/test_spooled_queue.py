@@ -3,6 +3,7 @@
 import pathlib
 import threading
 
+import msgspec
 import pytest
 
 from riverwatch.runtime import spooled_queue
@@ -139,3 +140,37 @@ def test_many_senders_lose_and_double_nothing(disk: spool.Spool) -> None:
         sender.join()
     assert sorted(one.line for one in found) == list(range(400))
     assert drain(queue) == []
+
+
+def test_held_deliveries_stay_on_disk_until_released(disk: spool.Spool) -> None:
+    queue = spooled_queue.SpooledQueue(disk)
+    queue.hold()
+    queue.offer(delivery(1))
+    assert queue.take(wait_s=0.0).delivery is None
+    queue.release()
+    assert drain(queue) == [delivery(1)]
+
+
+def test_a_source_goes_on_after_what_the_spool_holds(disk: spool.Spool) -> None:
+    def from_log(offset: int) -> base.Delivery:
+        return base.Delivery(b"lines", "audit.log", 1.0, after=base.Position(1, 2, offset, "head"))
+
+    queue = spooled_queue.SpooledQueue(disk)
+    for one in (from_log(10), delivery(1), from_log(20), delivery(2), from_log(30), delivery(3)):
+        queue.offer(one)
+    assert queue.take(wait_s=0.0).delivery == from_log(10)
+    assert queue.after == base.Position(1, 2, 10, "head"), "what a checkpoint says"
+    kept = queue.position
+
+    again = spooled_queue.SpooledQueue(disk, after=kept)
+    again.after = queue.after
+    assert again.resume_of_source() == base.Position(1, 2, 30, "head"), "nothing that is on disk is read again"
+    assert again.position == kept, "looking reads nothing"
+    assert len(drain(again)) == 5
+    assert again.after == base.Position(1, 2, 30, "head")
+
+
+def test_a_spool_of_an_earlier_version_is_read(disk: spool.Spool) -> None:
+    head = msgspec.msgpack.encode(("10.0.0.7", 5.0, 3))
+    disk.append(len(head).to_bytes(2, "big"), head, b"body")
+    assert drain(spooled_queue.SpooledQueue(disk)) == [base.Delivery(b"body", "10.0.0.7", 5.0, 3)]

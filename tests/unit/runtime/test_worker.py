@@ -227,3 +227,38 @@ def test_age_of_the_queue_is_that_of_the_oldest(one):
     one.offer(delivery("a"))
 
     assert one.queue.age_s(1_768_464_030.0) == 30.0
+
+
+def test_deliveries_wait_while_held_and_changes_do_not(one, judge):
+    one.hold(within_s=60.0)
+    one.start()
+    assert one.offer(delivery("a"))
+    one.change(lambda owner: setattr(owner, "policy", "strict"))
+    assert one.settle(within_s=10.0)
+    assert one.held
+    assert judge.log == []
+    one.release()
+    assert one.stop(within_s=10)
+    assert judge.log == ["a under strict"]
+
+
+@pytest.mark.parametrize(
+    ("within_s", "deliveries"), [pytest.param(0.0, 1, id="time is up"), pytest.param(60.0, 2, id="the queue fills")]
+)
+def test_a_hold_ends_by_itself(one, judge, within_s, deliveries):
+    one.hold(within_s=within_s)
+    for number in range(deliveries):
+        assert one.offer(delivery(str(number)))
+    judged = threading.Event()
+    one.add_duty(worker.Duty(0.0, lambda: judged.set() if len(judge.log) == deliveries else None))
+    one.start()
+    one.change(lambda _: None)
+    assert judged.wait(10.0)
+    assert one.stop(within_s=10)
+
+
+def test_what_is_held_is_judged_at_the_end(one, judge):
+    one.hold(within_s=60.0)
+    assert one.offer(delivery("a"))
+    finish(one)
+    assert judge.log == ["a under none"]
