@@ -9,7 +9,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools fmt lint test test-fast bench verify docs demo kind-up deploy clean
+.PHONY: help setup tools fmt lint test test-fast fuzz bench verify docs demo kind-up deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,7 @@ setup: $(VENV)/.installed-dev ## Make the virtual environment with everything th
 tools: setup ## Find or build the control plane and install the browser that the tests need
 	@command -v etcd >/dev/null || { echo 'installing etcd'; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq etcd-server >/dev/null; }
 	@command -v chromium >/dev/null || { echo 'installing chromium'; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@command -v promtool >/dev/null || { echo 'installing prometheus'; $(SUDO) apt-get update -qq && $(SUDO) env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends prometheus >/dev/null; }
 	$(BIN)/riverwatch lab build
 
 fmt: setup ## Format the code
@@ -43,6 +44,7 @@ lint: setup ## Check style, layers and types
 verify: setup ## Fail when a generated file differs from what it is generated from
 	$(BIN)/python -m riverwatch.api.render --check
 	$(BIN)/python -m riverwatch.control.manifests --check
+	$(BIN)/python -m riverwatch.control.dashboard --check
 	$(BIN)/python -m riverwatch.control.pages --check
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
@@ -53,6 +55,10 @@ test-fast: setup ## Run every test that needs no control plane and no browser (w
 test: lint verify tools test-fast ## Run all tests, the real control plane included
 	$(BIN)/pytest tests/e2e
 
+SECONDS_EACH ?= 60
+fuzz: setup ## Damage inputs of every parser for SECONDS_EACH seconds (60), or of one: make fuzz PARSER=rule SECONDS_EACH=600
+	nice -n 15 $(BIN)/python tests/fuzz/run.py --seconds $(SECONDS_EACH) $(if $(PARSER),--parser $(PARSER))
+
 bench: setup ## Measure decoding and rules as ratios in one run (wants a quiet machine)
 	$(BIN)/pytest tests/perf
 
@@ -62,6 +68,7 @@ demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write
 docs: setup ## Write every generated file: custom resources, RBAC, reference pages
 	$(BIN)/python -m riverwatch.api.render
 	$(BIN)/python -m riverwatch.control.manifests
+	$(BIN)/python -m riverwatch.control.dashboard
 	$(BIN)/python -m riverwatch.control.pages
 	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.features.pages

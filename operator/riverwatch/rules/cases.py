@@ -22,6 +22,9 @@ from riverwatch.rules import engine, rule
 MAX_REPEAT = 20_000
 """Records that one case may be repeated to."""
 
+MAX_BYTES = 16 * 1024 * 1024
+"""Bytes of JSON that all records of one text may become by repetition: a hundred times the largest built-in cases."""
+
 
 class Case(msgspec.Struct, frozen=True):
     """One example: some audit records, and whether the rule must fire on them."""
@@ -78,6 +81,7 @@ def from_data(cases: object, *, base: object, origin: str) -> tuple[Case, ...]:
     if not isinstance(cases, list):
         raise errors.BadRuleError("field 'cases' must be a list", where=origin)
     found = []
+    left = MAX_BYTES
     for number, item in enumerate(cases):
         where = f"{origin} cases[{number}]"
         if not isinstance(item, dict) or not isinstance(item.get("fires"), bool):
@@ -89,7 +93,14 @@ def from_data(cases: object, *, base: object, origin: str) -> tuple[Case, ...]:
         for record in records:
             if not isinstance(record, dict):
                 raise errors.BadRuleError("a record must be a mapping", where=where)
-            expanded += _expand(_over(base or {}, record), where=where)
+            try:
+                one = _over(base or {}, record)
+                left -= _size(one)
+                if left < 0:
+                    raise errors.BadRuleError(f"the records become more than {MAX_BYTES} bytes", where=where)
+                expanded += _expand(one, where=where)
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                raise errors.BadRuleError(f"a record cannot be used: {error}", where=where) from error
         found.append(Case(str(item.get("name") or f"case {number + 1}"), item["fires"], tuple(expanded)))
     return tuple(found)
 
@@ -144,6 +155,13 @@ def _over(base: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def _size(record: dict[str, Any]) -> int:
+    """Return the bytes that a record becomes when it is repeated as it asks."""
+    repeat = record.get("repeat")
+    times = repeat.get("times") if isinstance(repeat, dict) else 1
+    return len(msgspec.json.encode(record)) * (times if isinstance(times, int) else 1)
 
 
 def _expand(record: dict[str, Any], *, where: str) -> list[dict[str, Any]]:

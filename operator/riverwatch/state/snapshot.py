@@ -81,7 +81,7 @@ def unpack(content: bytes) -> dict[str, Any]:
     """
     try:
         return msgspec.msgpack.decode(content, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.StateError(f"the content is no plain data: {error}") from error
 
 
@@ -142,7 +142,7 @@ def _header(data: bytes) -> Header | None:
     """Read the header; None when it is unreadable, which the checksum will explain."""
     try:
         return msgspec.msgpack.decode(data, type=Header)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
