@@ -201,7 +201,9 @@ class Metrics:
     def _by_namespace(self, name: str, text: str) -> prometheus_client.Gauge:
         """Make a gauge whose series are replaced as a whole by `tell_top`."""
         text = f"{text}; the {TOP_NAMESPACES} largest, and the sum of all others."
-        return prometheus_client.Gauge(f"{PREFIX}_{name}", text, ("namespace",), registry=self.registry)
+        gauge = prometheus_client.Gauge(f"{PREFIX}_{name}", text, ("namespace",), registry=self.registry)
+        gauge.labels(namespace=OTHERS)
+        return gauge
 
     def _histogram(self, name: str, text: str) -> prometheus_client.Histogram:
         return prometheus_client.Histogram(f"{PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS_BUCKETS)

@@ -1,6 +1,6 @@
-"""Prints ``docs/reference/running.md``: every setting, metric and output, from the types and cards themselves.
+"""Prints ``docs/reference/running.md`` and ``metrics.md``: settings, outputs, sources, metrics, from types and cards.
 
-``python -m riverwatch.control.pages`` writes the page, ``--check`` fails when it differs (`make verify`).
+``python -m riverwatch.control.pages`` writes the pages, ``--check`` fails when one differs (`make verify`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
-from riverwatch import metrics, outputs, settings
+from riverwatch import metrics, outputs, settings, sources
 from riverwatch.sources import base
 
 PAGE = pathlib.Path("docs/reference/running.md")
-"""Where the page lies, from the root of the repository."""
+"""Where the page of settings, sources and outputs lies, from the root of the repository."""
 
-_HEAD = """# Running: settings, metrics, outputs
+METRICS_PAGE = pathlib.Path("docs/reference/metrics.md")
+"""Where the page of metrics lies."""
+
+_HEAD = """# Running: settings, sources, outputs
 
 Written by `make docs`. What people decide about detection is a custom resource, never a setting.
 
@@ -29,12 +32,27 @@ option; every one has a variable.
 |---|---|---|
 """
 
-_METRICS = """
-## Metrics
+_METRICS = """# Metrics
 
-Served at `/metrics` beside `/healthz` and `/readyz`. No label ever holds a user, a pod or an address.
+Written by `make docs`. Served at `/metrics` beside `/healthz` and `/readyz`. No label ever holds a user, a pod or an
+address; namespaces are told by name only where they are the ten largest of those that the models know. Times are
+seconds, sizes bytes.
+
+`manifests/monitoring/` holds alerts, a PodMonitor and a Grafana dashboard made of them:
+`kubectl apply -k manifests/monitoring/`. `namespace_work_seconds` is an estimate: a delivery's time is shared among the
+records that are looked at of it, eight at most. `namespace_state_bytes` is the size that a checkpoint takes; in memory
+it is several times that.
 
 | metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+_SOURCES = """
+## Sources
+
+Where records come from. Use one way in per cluster.
+
+| source | what it takes | needs | cannot see |
 |---|---|---|---|
 """
 
@@ -50,9 +68,13 @@ receiver has it, however long the receiver is away.
 
 
 def text() -> str:
-    """Return the whole page."""
-    parts = (_HEAD, *_settings(), _METRICS, *_metrics(), _OUTPUTS, *_outputs())
-    return "".join(parts)
+    """Return the page of settings, sources and outputs."""
+    return "".join((_HEAD, *_settings(), _SOURCES, *_sources(), _OUTPUTS, *_outputs()))
+
+
+def metrics_text() -> str:
+    """Return the page of metrics."""
+    return "".join((_METRICS, *_metrics()))
 
 
 def _settings() -> Iterator[str]:
@@ -64,11 +86,16 @@ def _settings() -> Iterator[str]:
 
 def _metrics() -> Iterator[str]:
     exported = metrics.Metrics(skip_reasons=list(base.SkipReason), outputs=[card.id for card in outputs.CARDS])
-    for family in exported.registry.collect():
+    for family in sorted(exported.registry.collect(), key=lambda family: family.name):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         shown = ", ".join(f"`{label}`" for label in sorted(labels))
         yield f"| `{name}` | {family.type} | {shown} | {family.documentation} |\n"
+
+
+def _sources() -> Iterator[str]:
+    for card in sources.CARDS:
+        yield f"| `{card.id}` | {card.summary} | {'; '.join(card.needs)} | {' '.join(card.blind_spots)} |\n"
 
 
 def _outputs() -> Iterator[str]:
@@ -82,19 +109,20 @@ def _outputs() -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or check the page; 1 when it differs."""
+    """Write or check the pages; 1 when one differs."""
     parser = argparse.ArgumentParser(prog="python -m riverwatch.control.pages")
-    parser.add_argument("--check", action="store_true", help="fail when the page differs, write nothing")
+    parser.add_argument("--check", action="store_true", help="fail when a page differs, write nothing")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(), help="root of the repository")
     chosen = parser.parse_args(arguments)
-    page = chosen.root / PAGE
-    if not chosen.check:
-        page.write_text(text(), encoding="utf-8")
-        return 0
-    if not page.is_file() or page.read_text(encoding="utf-8") != text():
-        sys.stderr.write(f"{page}: stale; run make docs\n")
-        return 1
-    return 0
+    stale = 0
+    for place, wanted in ((PAGE, text()), (METRICS_PAGE, metrics_text())):
+        page = chosen.root / place
+        if not chosen.check:
+            page.write_text(wanted, encoding="utf-8")
+        elif not page.is_file() or page.read_text(encoding="utf-8") != wanted:
+            sys.stderr.write(f"{page}: stale; run make docs\n")
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":
