@@ -71,7 +71,11 @@ class Settings(pydantic.BaseModel):
     """TCP port of /healthz, /readyz and /metrics; 0 takes any free one and logs it."""
 
     state_dir: pathlib.Path | None = None
-    """Folder (a persistent volume) for checkpoints; without it the operator learns anew after each start."""
+    """Folder (a persistent volume) for checkpoints and for batches that are acknowledged and not judged yet; without it
+    the operator learns anew after each start."""
+    checkpoints: str | None = None
+    """Where checkpoints are kept instead of in `state_dir`: another folder, or a URL that begins with file://, s3://,
+    gs:// or az://, with the cloud's usual environment variables for access."""
     checkpoint_s: Seconds = 300.0
     """Seconds between two checkpoints."""
 
@@ -174,5 +178,9 @@ def _check_together(settings: Settings) -> None:
         raise errors.BadInputError("nothing would be read; keep the receiver, or give --audit-log", where="--audit-log")
     if settings.admission_webhook and not settings.audit_webhook:
         raise errors.BadInputError("reviews are answered by the receiver; keep it", where="--admission-webhook")
+    if settings.checkpoints is not None and settings.state_dir is None:
+        raise errors.BadInputError(
+            "acknowledged batches still need a folder; give --state-dir, too", where="--checkpoints"
+        )
     if settings.audit_client_ca is not None and settings.audit_cert is None:
         raise errors.BadInputError("client certificates need --audit-cert and --audit-key", where="--audit-client-ca")

@@ -19,6 +19,7 @@ DEFAULTS = {
     "probe_host": "0.0.0.0",
     "probe_port": 8080,
     "state_dir": None,
+    "checkpoints": None,
     "queue_batches": 2_000,
     "queue_bytes": 67_108_864,
     "writes_per_s": 10.0,
@@ -61,6 +62,7 @@ def test_option_that_was_not_given_leaves_the_environment_alone():
         pytest.param({}, {"log_level": "loud"}, "--log-level", "debug", id="unknown level"),
         pytest.param({}, {"audit_cert": "a.pem"}, "--audit-cert", "--audit-key", id="certificate without key"),
         pytest.param({}, {"audit_client_ca": "ca.pem"}, "--audit-client-ca", "--audit-cert", id="CA without TLS"),
+        pytest.param({}, {"checkpoints": "s3://b/p"}, "--checkpoints", "--state-dir", id="checkpoints alone"),
         pytest.param({}, {"audit_webhook": False}, "--audit-log", "nothing would be read", id="no source at all"),
     ],
 )

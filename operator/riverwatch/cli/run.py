@@ -42,7 +42,8 @@ def run(  # noqa: PLR0917 - typer makes an option of each
     audit_log: Annotated[pathlib.Path | None, typer.Option(help="Audit log file to follow.")] = None,
     probe_host: Annotated[str | None, typer.Option(help="Address of /healthz, /readyz, /metrics.")] = None,
     probe_port: Annotated[int | None, typer.Option(help="Their port; 0 takes a free one.")] = None,
-    state_dir: Annotated[pathlib.Path | None, typer.Option(help="Folder for checkpoints.")] = None,
+    state_dir: Annotated[pathlib.Path | None, typer.Option(help="Folder for checkpoints and waiting batches.")] = None,
+    checkpoints: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints instead.")] = None,
     rules_only: Annotated[
         bool | None, typer.Option("--rules-only", help="Rules alone judge; models rest and learn nothing.")
     ] = None,

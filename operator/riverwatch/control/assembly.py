@@ -242,7 +242,13 @@ class Operator:
         if chosen.state_dir is None:
             _log.warning("no state folder: what is learned ends with the process")
             return None
-        return durable.Durable(chosen.state_dir, every_s=chosen.checkpoint_s, memory=memory, time=self._time)
+        return durable.Durable(
+            chosen.state_dir,
+            checkpoints=chosen.checkpoints,
+            every_s=chosen.checkpoint_s,
+            memory=memory,
+            time=self._time,
+        )
 
     def _remember(self) -> None:
         """Connect checkpoints to worker and outputs, and hand over again what an earlier run could not deliver."""

@@ -1,8 +1,8 @@
 """What survives the process when there is a state folder: checkpoints of the memory, and acknowledged batches.
 
-``state_dir/checkpoints`` holds what was learned, ``state_dir/spool`` every delivery from its acknowledgement until a
-checkpoint includes it. After a restart the worker goes on exactly where the checkpoint stands: nothing is judged twice
-and nothing is missed. Built by `control.assembly` before the worker.
+``state_dir/checkpoints``, or the place that is set, holds what was learned; ``state_dir/spool`` holds every delivery from
+its acknowledgement until a checkpoint includes it. After a restart the worker goes on exactly where the checkpoint
+stands: nothing is judged twice and nothing is missed. Built by `control.assembly` before the worker.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Durable:
     ----------
     folder
         The state folder; no other process may use it.
+    checkpoints
+        Folder or URL of the checkpoints, see `store.Store`; None for one in the state folder.
     every_s
         Seconds between two checkpoints.
     memory
@@ -42,18 +44,29 @@ class Durable:
     Raises
     ------
     BadInputError
-        When the folder cannot be used, or another process uses it.
+        When a folder or the place of the checkpoints cannot be used, or another process uses the folder.
     """
 
-    def __init__(self, folder: pathlib.Path, *, every_s: float, memory: pipeline.Pipeline, time: clock.Clock) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        *,
+        every_s: float,
+        memory: pipeline.Pipeline,
+        time: clock.Clock,
+        checkpoints: str | None = None,
+    ) -> None:
         self._memory = memory
-        self._checkpoints = checkpoint.Checkpointer(store.Store(folder / "checkpoints"), every_s=every_s, time=time)
+        kept = store.Store(checkpoints or folder / "checkpoints")
+        self._checkpoints = checkpoint.Checkpointer(kept, every_s=every_s, time=time)
         self._spool = spool.Spool(folder / "spool")
         try:
             self.recovery = self._checkpoints.recover(memory)
         except errors.TemporaryError as error:
             self._spool.close()
-            raise errors.BadInputError(f"cannot be read: {error}", where=str(folder)) from error
+            raise errors.BadInputError(f"checkpoints cannot be read: {error}", where=kept.place) from error
+        if self.recovery.position is not None:
+            self._spool.go_on_after(self.recovery.position)
         self._queue: spooled_queue.SpooledQueue[pipeline.Pipeline] = spooled_queue.SpooledQueue(
             self._spool, after=self.recovery.position
         )

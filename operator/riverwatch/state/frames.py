@@ -36,6 +36,9 @@ _NAME = re.compile(r"^spool-(\d{12})\.seg$")
 START = _SEGMENT.size
 """Bytes before the first frame of a segment."""
 
+MAX_SEGMENTS = 10**12 - 1
+"""Largest number of a segment, from the digits of its name."""
+
 MAX_PAYLOAD_BYTES = 0xFFFF_FFFF
 """Largest payload, from the width of its length."""
 

@@ -129,6 +129,16 @@ class Spool:
         """Where the next batch will begin."""
         return self._end
 
+    def go_on_after(self, position: Position) -> None:
+        """Give batches places after a position that a checkpoint holds, also when the folder was lost and is empty.
+
+        Otherwise new batches would come to stand before the position, where nothing is read any more. Before the first
+        append only; a folder that holds batches goes on by itself.
+        """
+        with self._changed:
+            if not self._sizes and self._end <= position and position.segment < frames.MAX_SEGMENTS:
+                self._end = Position(position.segment + 1, frames.START)
+
     def append(self, *parts: bytes) -> Position | None:
         """Take one batch over.
 

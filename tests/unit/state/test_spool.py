@@ -389,3 +389,30 @@ def test_a_batch_that_could_not_be_flushed_was_not_taken(
     assert len(files(one)) == 2
     assert payloads(one)[-1] == b"c"
     one.close()
+
+
+def test_goes_on_behind_a_checkpoint_when_the_folder_was_lost(tmp_path: pathlib.Path) -> None:
+    """Otherwise what is taken now would stand before the place where reading goes on."""
+    fresh = spool.Spool(tmp_path / "new")
+    stored = spool.Position(57, 4_000)
+    fresh.go_on_after(stored)
+    fresh.append(b"after the loss")
+    assert payloads(fresh, stored) == [b"after the loss"]
+    later = again(fresh)
+    later.append(b"and later")
+    assert payloads(later, stored) == [b"after the loss", b"and later"]
+    later.close()
+
+
+def test_a_folder_that_holds_batches_goes_on_by_itself(one: spool.Spool) -> None:
+    one.append(b"kept")
+    end = one.end
+    one.go_on_after(spool.Position(57, 4_000))
+    assert one.end == end
+
+
+@pytest.mark.parametrize("segment", [10**12, 10**30], ids=["one too far", "far too far"])
+def test_a_position_that_no_file_can_have_is_passed_over(one: spool.Spool, segment: int) -> None:
+    one.go_on_after(spool.Position(segment, 26))
+    one.append(b"taken")
+    assert payloads(again(one)) == [b"taken"]
