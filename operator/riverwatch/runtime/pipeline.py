@@ -15,7 +15,7 @@ from riverwatch import errors
 from riverwatch.activity import dedupe, identities, normalise, record
 from riverwatch.detections import advice, finding, fold
 from riverwatch.features import inventory, vector, volumes
-from riverwatch.models import bank, credential, routine
+from riverwatch.models import bank, credential, drift, routine
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
 from riverwatch.runtime import memory
@@ -62,6 +62,9 @@ class Pipeline:
         self.learning = learning_phase.Learning(learn_until_s)
         self.models_rest = False
         """Whether rules alone judge and nothing is learned: asked for, or because the worker is behind."""
+        self.frozen: frozenset[str] = frozenset()
+        """Home namespaces whose models judge and do not learn, because their DetectionModel says so."""
+        self.drift = drift.Drift()
         self.used = 0
         """Records judged."""
         self.bodies_seen = 0
@@ -125,7 +128,8 @@ class Pipeline:
         self.learning.advance(activity.time_s)
         if self.learning.now_s >= self.judge.next_sweep_s:
             for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
-                self.models.learn(held.measured, held.use)
+                if held.measured.home not in self.frozen:
+                    self.models.learn(held.measured, held.use)
         hits = self.rules.match(activity) if mode.rules_judge else engine.NO_HITS
         loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
         if not loud and not mode.models_learn:
@@ -182,7 +186,7 @@ class Pipeline:
         lost = memory.load(parts, data, partial=partial)
         got = {name: empty if name in lost else fresh for name in parts}
         self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
-        self.folder, self.verdicts = got["folder"].folder, got["triage"].verdicts
+        self.folder, self.verdicts, self.drift = got["folder"].folder, got["triage"].verdicts, got["drift"].drift
         self._dedupe, self._volumes = got["dedupe"]._dedupe, got["volumes"]._volumes  # noqa: SLF001 - as above
         self._routine.clear()
         self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
@@ -194,6 +198,7 @@ class Pipeline:
             "judge": self.judge,
             "folder": self.folder,
             "triage": self.verdicts,
+            "drift": self.drift,
             "learning": self.learning,
             "dedupe": self._dedupe,
             "volumes": self._volumes,
@@ -217,8 +222,11 @@ class Pipeline:
             volume=volume,
         )
         use = self._credential_use(activity)
+        activity = engine.answering(activity, hits)
         mode = rules.mode.models_rest if self.models_rest else rules.mode
         parts = self.models.opinion(measured, use) if mode.models_judge else []
+        if mode.models_judge:
+            self.drift.feed(measured.home, parts, time_s=activity.time_s)
         told = hits
         if self.verdicts.about(actor := judge.case_key(activity)):
             told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
@@ -236,7 +244,11 @@ class Pipeline:
                 say=advice.summary,
             )
             verdict = self.judge.decide(question)
-        if mode.models_learn and (verdict is None or not verdict.hold):
+        if measured.home in self.frozen:
+            # Where credentials belong is a fact about the cluster, not a habit of the namespace.
+            if use is not None and mode.models_learn and (verdict is None or not verdict.hold):
+                self.models.credentials.learn(use)
+        elif mode.models_learn and (verdict is None or not verdict.hold):
             home, habit = self.models.learn(measured, use)
             if not hits and not volume and (use is None or self.models.credentials.settled(use)):
                 self._routine.remember(key, home, habit, activity.time_s)
