@@ -35,6 +35,9 @@ FRUGAL = policy.PolicySet(
         )
     ]
 )
+TEMPLATE_STEP, POD_STEP = 3_900, 4_150
+"""A template is written before half of the stream and has its effect after it."""
+
 KINDS = (
     ("get", "configmaps", "settings"),
     ("list", "pods", ""),
@@ -54,6 +57,11 @@ def records(*, size: int = 8_000, seed: int = 7) -> list[record.AuditRecord]:
         time_s = testing.START_S + step * step_s
         if step % 1_500 == 1_499:
             made.append(_rule_break(time_s))
+        if step > 1_500 and step % 1_500 == 30:
+            # The account that was given everything half an hour ago makes use of it.
+            made.append(_rule_break(time_s, user="system:serviceaccount:web:default"))
+        if step in (TEMPLATE_STEP, POD_STEP):
+            made.append(_template(time_s) if step == TEMPLATE_STEP else _pod_of_template(time_s))
         made.append(_odd(rng, time_s) if rng.random() < 0.01 else _usual(rng, time_s))
         if time_s > LEARN_S and rng.random() < 0.005:
             made.append(_new_here(rng, time_s))
@@ -130,7 +138,7 @@ def _new_here(rng: random.Random, time_s: float) -> record.AuditRecord:
     )
 
 
-def _rule_break(time_s: float) -> record.AuditRecord:
+def _rule_break(time_s: float, *, user: str = "ops@example.com") -> record.AuditRecord:
     binding = {
         "kind": "ClusterRoleBinding",
         "metadata": {"name": "ops"},
@@ -139,7 +147,7 @@ def _rule_break(time_s: float) -> record.AuditRecord:
     }
     return testing.audit_record(
         time_s=time_s,
-        user="ops@example.com",
+        user=user,
         verb="create",
         resource="clusterrolebindings",
         api_group="rbac.authorization.k8s.io",
@@ -147,6 +155,41 @@ def _rule_break(time_s: float) -> record.AuditRecord:
         name="ops",
         code=201,
         request_object=binding,
+    )
+
+
+def _template(time_s: float) -> record.AuditRecord:
+    """Somebody writes a DaemonSet, of which only metadata is recorded."""
+    return testing.audit_record(
+        time_s=time_s,
+        user="carol@example.com",
+        verb="create",
+        resource="daemonsets",
+        api_group="apps",
+        namespace="shop",
+        name="agent",
+        code=201,
+    )
+
+
+def _pod_of_template(time_s: float) -> record.AuditRecord:
+    """A controller makes a pod of it, whose content is recorded."""
+    owner = {"kind": "DaemonSet", "name": "agent", "controller": True}
+    return testing.audit_record(
+        time_s=time_s,
+        user="system:serviceaccount:kube-system:daemon-set-controller",
+        verb="create",
+        resource="pods",
+        namespace="shop",
+        code=201,
+        request_object={
+            "metadata": {"generateName": "agent-", "ownerReferences": [owner]},
+            "spec": {
+                "hostPID": True,
+                "containers": [{"name": "c", "image": "x", "securityContext": {"privileged": True}}],
+                "volumes": [{"name": "root", "hostPath": {"path": "/"}}],
+            },
+        },
     )
 
 

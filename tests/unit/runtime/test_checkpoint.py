@@ -91,7 +91,11 @@ def test_the_stream_exercises_what_is_stored(whole: checkpoint_stream.Run, half:
     assert any(counter["groups"] for counter in state["rules"]["counters"].values())
     assert state["models"]["credentials"][0]
     assert all(home["siblings"] for name, home in state["models"]["homes"].items() if name)
-    assert state["folder"]
+    assert state["folder"]["open"]
+    assert state["folder"]["links"]
+    assert any(b"Correlated" in one for one in whole.last.values())
+    assert state["folder"]["homes"]
+    assert state["triage"]["material"]
     assert state["dedupe"][0]
 
 
