@@ -12,10 +12,7 @@ last bytes, because a whole check costs as much as decoding. Runs on the caller'
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import json
 import logging
 import socket
 import ssl
@@ -25,7 +22,7 @@ import msgspec
 from aiohttp import web
 
 from riverwatch import clock, errors, metrics
-from riverwatch.sources import base, cards, webhook_access, webhook_body
+from riverwatch.sources import base, cards, webhook_access, webhook_body, webhook_pushes
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +47,6 @@ STOP_S = 5.0
 Take = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 """Makes the answer to an allowed request from its body."""
 
-_FIREHOSE_REQUEST = "X-Amz-Firehose-Request-Id"
-_FIREHOSE_KEY = "X-Amz-Firehose-Access-Key"
 _TEXT = "text/plain"
 
 
@@ -158,6 +153,7 @@ class AuditWebhook:
         app = web.Application(middlewares=[self._counting])
         for path in PATHS:
             app.router.add_post(path, self._receive)
+            app.router.add_options(path, self._may_send)
         app.router.add_get("/healthz", self._healthz)
         self.add_routes(app)
         self._stopping = False
@@ -256,20 +252,39 @@ class AuditWebhook:
             self._counters.receiver_answers.labels(code=code if code in metrics.RECEIVER_ANSWERS else "other").inc()
             self._counters.receiver_seconds.observe(self._time.monotonic_s() - started)
         response.headers["Server"] = "riverwatch"
+        self._suit(request, response)
         tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
         if tls is not None and tls.context is not self._tls:
             response.force_close()
         return response
 
+    def _suit(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Give the answer the body that its sender understands."""
+        if not isinstance(response, web.Response):
+            return
+        problem = (response.text or "").strip() if response.status >= 400 else ""
+        body = webhook_pushes.firehose_answer(request.headers, now_s=self._time.now_s(), problem=problem)
+        if body is not None:
+            response.body = body
+            response.content_type = "application/json"
+
+    async def _may_send(self, request: web.Request) -> web.StreamResponse:
+        """Tell a sender of CloudEvents that it may send, if it may."""
+        headers = webhook_pushes.origin_answer(request.headers)
+        if headers is None:
+            return _refusal(400, f"the handshake needs {webhook_pushes.ORIGIN}")
+        return web.Response(headers=headers) if self._allowed(request) else self._unknown()
+
     async def _healthz(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text="ok\n") if not self._stopping else _refusal(503, "stopping")
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        if not self._allowed(request):
-            refusal = _refusal(401, "send a valid bearer token or client certificate")
-            refusal.headers["WWW-Authenticate"] = "Bearer"
-            return refusal
-        return await self.receive_body(request, self._take)
+        return await self.receive_body(request, self._take) if self._allowed(request) else self._unknown()
+
+    def _unknown(self) -> web.Response:
+        refusal = _refusal(401, "send a valid bearer token or client certificate")
+        refusal.headers["WWW-Authenticate"] = "Bearer"
+        return refusal
 
     async def receive_body(self, request: web.Request, take: Take) -> web.StreamResponse:
         """Read the body of an allowed request within all limits and have it taken.
@@ -330,6 +345,9 @@ class AuditWebhook:
 
     async def _take(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Hand a body to the sink, once it looks like JSON."""
+        handshake = webhook_pushes.event_grid_answer(request.headers, body)
+        if handshake is not None:
+            return web.Response(body=handshake, content_type="application/json")
         wrong = webhook_body.why_not_json(body)
         if wrong:
             return _refusal(400, wrong)
@@ -340,10 +358,12 @@ class AuditWebhook:
         if not self._sink(delivery):
             return self._shed(429, "the queue is full; send it again")
         self._counters.receiver_bytes.inc(len(body))
-        return _accepted(request, self._time.now_s())
+        return web.Response(status=200, text="", content_type=_TEXT)
 
     def _allowed(self, request: web.Request) -> bool:
-        return self.known_certificate(request) or any(self._tokens.accept(token) for token in _offered(request))
+        return self.known_certificate(request) or any(
+            self._tokens.accept(token) for token in webhook_pushes.offered(request.headers, request.query)
+        )
 
     def known_certificate(self, request: web.Request) -> bool:
         """Whether the sender showed a client certificate of the CA, or nobody needs to show anything."""
@@ -356,29 +376,6 @@ class AuditWebhook:
         response = _refusal(status, text)
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
         return response
-
-
-def _offered(request: web.Request) -> list[str]:
-    """Return what a request shows as its token: bearer, password, Firehose's header, or Pub/Sub's query."""
-    found = [request.headers[_FIREHOSE_KEY]] if _FIREHOSE_KEY in request.headers else []
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        found.append(value.strip())
-    elif scheme.lower() == "basic":
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-            found.append(base64.b64decode(value, validate=True).decode().partition(":")[2])
-    if "token" in request.query:
-        found.append(request.query["token"])
-    return found
-
-
-def _accepted(request: web.Request, now_s: float) -> web.Response:
-    """Answer a taken batch; Firehose wants its request id back."""
-    request_id = request.headers.get(_FIREHOSE_REQUEST)
-    if request_id is None:
-        return web.Response(status=200, text="", content_type=_TEXT)
-    text = json.dumps({"requestId": request_id[:256], "timestamp": int(now_s * 1000)})
-    return web.Response(status=200, text=text, content_type="application/json")
 
 
 def _refusal(status: int, text: str) -> web.Response:

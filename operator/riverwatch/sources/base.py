@@ -42,6 +42,8 @@ class SkipReason(enum.StrEnum):
     """The same auditID and stage was seen before."""
     NO_ROOM = "no_room"
     """The queue was full and the sender cannot be asked to wait."""
+    OVER_QUOTA = "over_quota"
+    """Its namespace sent more than its quota while the worker was behind, and too much waited already."""
     OWN_IDENTITY = "own_identity"
     """A request of riverwatch itself."""
     DISABLED = "disabled"

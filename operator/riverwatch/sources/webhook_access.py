@@ -152,7 +152,7 @@ class Tokens:
 
     def accept(self, token: str) -> bool:
         """Tell whether a token is in force; takes the same time whichever it is."""
-        digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
 
 
