@@ -9,6 +9,7 @@ Bounded, plain data, time-free. Held by `rules.engine`, which lets it `observe` 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -22,6 +23,9 @@ MAX_OBJECTS = 20_000
 
 MAX_CHAIN = 6
 """Owners followed upwards; the longest chain of Kubernetes' own is pod, job, cron job."""
+
+MAX_TOLD = 32
+"""Rules remembered per write: more than ever spoke about one object."""
 
 MAX_TEXT_CHARS = 256
 """Characters of a kind or name that are remembered; Kubernetes allows 253."""
@@ -47,7 +51,15 @@ class Source(msgspec.Struct):
     author: str
     """User name, the impersonated one where there is one."""
     judged: bool
-    """Whether rules have seen what was written: then what controllers make of it says nothing new."""
+    """Whether rules have seen what was written."""
+    told: list[str] = []
+    """Ids of the rules that raised about this write, or about what controllers made of it."""
+
+    def tell(self, rules: Iterable[str]) -> None:
+        """Remember rules that raised."""
+        for one in rules:
+            if one not in self.told and len(self.told) < MAX_TOLD:
+                self.told.append(one)
 
 
 class _Reference(msgspec.Struct):
@@ -88,21 +100,29 @@ class Authors:
     def __len__(self) -> int:
         return len(self._writers) + len(self._owners)
 
-    def observe(self, activity: record.Activity) -> None:
-        """Learn from one record; anything but a successful write of a workload is passed over."""
+    def observe(self, activity: record.Activity) -> Source | None:
+        """Learn from one record; anything but a successful write of a workload is passed over.
+
+        Returns
+        -------
+        Source
+            What is remembered of a write by somebody who is no controller; None for all else.
+        """
         kind = KINDS.get(activity.resource)
         if kind is None or activity.subresource or activity.verb not in df.WRITE_VERBS or activity.failed:
-            return
+            return None
         if derived_request.is_controller_name(activity.principal.username):
             self._observe_controller(activity, kind)
-            return
+            return None
         name = activity.name or _name(activity)
+        source = None
         if name:
             key = (kind, activity.namespace, name[:MAX_TEXT_CHARS])
             judged = bool(activity.record.request_object)
             source = Source(activity.actor.username[:MAX_TEXT_CHARS], judged=judged)
             self._unjudged = self._unjudged or not judged
             _remember(self._writers, key, source)
+        return source
 
     def source_of(self, activity: record.Activity) -> Source | None:
         """Return the write behind a controller's action; None when it acts by itself or nothing is known."""
@@ -121,7 +141,7 @@ class Authors:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data, what was written longest ago first."""
         return {
-            "writers": [[*key, source.author, source.judged] for key, source in self._writers.items()],
+            "writers": [[*key, source.author, source.judged, source.told] for key, source in self._writers.items()],
             "owners": [[*key, *owner] for key, owner in self._owners.items()],
         }
 
@@ -135,8 +155,8 @@ class Authors:
         """
         try:
             writers = OrderedDict(
-                ((str(k), str(ns), str(n)), Source(str(who), judged=bool(judged)))
-                for k, ns, n, who, judged in data["writers"]
+                ((str(k), str(ns), str(n)), Source(str(who), bool(judged), [str(one) for one in told]))
+                for k, ns, n, who, judged, told in data["writers"]
             )
             owners = OrderedDict(
                 ((str(k), str(ns), str(n)), (str(ok), str(ons), str(on))) for k, ns, n, ok, ons, on in data["owners"]

@@ -118,45 +118,69 @@ class RuleEngine:
         if self._index.reads_author and not facts.author:
             behind = self._authors.source_of(activity)
             facts.author = behind.author if behind else ""
+        held, tasks = self._ask(steps, facts)
+        if tasks:
+            return self._with_authors(held, tasks, facts) or NO_HITS
+        if not held:
+            return NO_HITS
         hits: list[base.RuleHit] = []
-        for entry, test in steps:
-            if isinstance(entry, plans.Task):
-                hits += self._do(entry, facts)
-            elif test is None:
-                self._hold(entry, facts, hits)
-            else:
-                try:
-                    holds = test(facts)
-                except Exception as error:  # noqa: BLE001 - one faulty rule must not stop the others
-                    self._fault(entry, error)
-                else:
-                    if holds:
-                        self._hold(entry, facts, hits)
+        for entry in held:
+            self._hold(entry, facts, hits)
         return hits or NO_HITS
 
-    def _do(self, task: plans.Task, facts: derived.Facts) -> Sequence[base.RuleHit]:
-        activity = facts.activity
-        if task is plans.OBSERVE:
-            self._authors.observe(activity)
-            return NO_HITS
-        behind = self._authors.source_of(activity) if self._authors.any_unjudged else None
-        if behind is None or behind.judged:
-            return NO_HITS
-        acting = derived.Facts(
-            msgspec.structs.replace(activity, principal=identities.classify(behind.author)),
-            author=behind.author,
-            through=activity.principal.label,
-        )
-        hits: list[base.RuleHit] = []
-        for entry in self._index.writers:
-            condition = entry.rule.condition
+    def _ask(self, steps: plans.Steps, facts: derived.Facts) -> tuple[list[plans.Entry], list[plans.Task]]:
+        """Return the rules that hold, and what else is to be done."""
+        held: list[plans.Entry] = []
+        tasks: list[plans.Task] = []
+        for entry, test in steps:
+            if isinstance(entry, plans.Task):
+                tasks.append(entry)
+                continue
             try:
-                if condition and condition.test(acting):
-                    self._hold(entry, acting, hits)
+                if test is None or test(facts):
+                    held.append(entry)
+            except Exception as error:  # noqa: BLE001 - one faulty rule must not stop the others
+                self._fault(entry, error)
+        return held, tasks
+
+    def _with_authors(
+        self, held: list[plans.Entry], tasks: list[plans.Task], facts: derived.Facts
+    ) -> list[base.RuleHit]:
+        """Judge the write of a workload, or of what a controller made of one."""
+        activity = facts.activity
+        written = self._authors.observe(activity) if plans.OBSERVE in tasks else None
+        behind = None
+        if plans.ATTRIBUTE in tasks and (held or self._authors.any_unjudged):
+            behind = self._authors.source_of(activity)
+        hits: list[base.RuleHit] = []
+        if behind is not None:
+            facts.author, facts.through = behind.author, activity.principal.label
+            if not behind.judged:
+                self._on_behalf(facts, hits)
+        for entry in held:
+            self._hold(entry, facts, hits)
+        if behind is not None:
+            # What was told about the template, or about an earlier pod of it, is no news.
+            hits = [hit for hit in hits if not hit.card.raises or hit.card.id not in behind.told]
+        for source in (written, behind):
+            if source is not None:
+                source.tell(hit.card.id for hit in hits if hit.card.raises)
+        return hits
+
+    def _on_behalf(self, facts: derived.Facts, hits: list[base.RuleHit]) -> None:
+        """Judge what a controller wrote as if the author of the template had, whose own write no rule could read."""
+        author = identities.classify(facts.author)
+        acting = derived.Facts(
+            msgspec.structs.replace(facts.activity, principal=author), author=facts.author, through=facts.through
+        )
+        for entry, test in self._index.writers:
+            try:
+                holds = test(acting)
             except Exception as error:  # noqa: BLE001 - as above
                 self._fault(entry, error)
-        behind.judged = any(hit.card.raises for hit in hits)
-        return hits
+            else:
+                if holds:
+                    self._hold(entry, acting, hits)
 
     def _hold(self, entry: plans.Entry, facts: derived.Facts, hits: list[base.RuleHit]) -> None:
         """Take note that a rule's condition holds."""

@@ -167,8 +167,8 @@ class Plans:
         """Plans remembered."""
         self.reads_author = False
         """Whether any rule asks for the field `author`."""
-        self.writers: list[Entry] = []
-        """Rules that judge what is written, in their order."""
+        self.writers: list[tuple[Entry, nodes.Predicate]] = []
+        """Rules that judge the pods that are written, in their order, with their whole conditions."""
         self._left: dict[tuple[str, str, str, int], _Left] = {}
         self._by_resource: dict[str, list[Entry]] = {}
         self._anywhere: list[Entry] = []
@@ -183,7 +183,7 @@ class Plans:
             self._place(entry)
             self.reads_author = self.reads_author or "author" in condition.fields
             if any(name.startswith("pod.") for name in condition.fields):
-                self.writers.append(entry)
+                self.writers.append((entry, condition.test))
             for leaf in nodes.leaves(condition.node):
                 if leaf.lone and leaf.field in _NAME_FIELDS:
                     name_tests[leaf.test] = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from riverwatch.activity import derived, record
+from riverwatch.activity import derived, identities, record
 
 MAX_NAME_CHARS = 120
 """Characters of one name; Kubernetes' own limit is 253, real names stay under 80."""
@@ -77,7 +77,9 @@ def sentence(facts: derived.Facts, detail: str) -> str:
         Ending given by the rule; derived fields in braces are filled in.
     """
     activity = facts.activity
-    who = f"{_who(activity)} (through {neutral(facts.through)})" if facts.through else _who(activity)
+    who = _who(activity)
+    if facts.through:
+        who = f"{neutral(identities.classify(facts.author).label)} (through {neutral(facts.through)})"
     text = f"{who} {_did(activity)} {_what(facts)}"
     if activity.refused:
         text += f" and was refused ({activity.code})"

@@ -93,6 +93,34 @@ def test_a_circle_of_owners_ends() -> None:
     assert author_of(authors, activity(**(POD | {"request_object": owned("ReplicaSet", "a")}))) == ""
 
 
+def test_whether_the_content_was_seen_is_known() -> None:
+    authors = derived_author.Authors()
+    seen = authors.observe(activity(verb="patch", resource="deployments", name="front", request_object={"spec": {}}))
+    assert seen is not None
+    assert seen.judged
+    assert not authors.any_unjudged
+    unseen = authors.observe(activity(verb="patch", resource="deployments", name="back"))
+    assert unseen is not None
+    assert not unseen.judged
+    assert authors.any_unjudged
+
+
+def test_what_was_told_is_bounded() -> None:
+    source = derived_author.Source("ana", judged=True)
+    source.tell(f"rule-{number}" for number in range(99))
+    source.tell(["rule-1"])
+    assert len(source.told) == derived_author.MAX_TOLD
+
+
+@pytest.mark.parametrize("owners", [3, [3], [{"kind": 3}], {"a": 1}, [None]], ids=str)
+def test_owners_of_any_shape_raise_nothing(owners: Any) -> None:
+    authors = derived_author.Authors()
+    rollout(authors)
+    body = {"metadata": {"ownerReferences": owners, "name": 7}}
+    authors.observe(activity(**(POD | {"resource": "replicasets", "request_object": body})))
+    assert author_of(authors, activity(**(POD | {"request_object": body}))) == ""
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived_author, "MAX_OBJECTS", 10)
     authors = derived_author.Authors()

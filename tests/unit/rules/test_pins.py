@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from riverwatch.activity import derived_author, sample
-from riverwatch.rules import engine, loading
+from riverwatch.activity import sample
+from riverwatch.rules import engine, loading, sigma
 
 RULES = loading.load_catalog()
 
@@ -94,8 +95,14 @@ def test_what_had_no_effect_is_not_reported_as_done(code: int) -> None:
     assert "naked-pod-owns-node" not in found
 
 
-def test_a_controller_is_not_the_actor_its_templates_author_is() -> None:
-    authors = derived_author.Authors()
+MANAGER = {"user_agent": "kube-controller-manager/v1.36.3", "verb": "create", "code": 201}
+
+
+def rollout(*, bodies: bool) -> list[dict[str, Any]]:
+    """Mallory writes a Deployment, the controllers a ReplicaSet and two pods; without `bodies`, only pods have one."""
+    whole = TEMPLATES["deployments"]
+    set_owner = {"kind": "Deployment", "name": "x", "controller": True}
+    pod_owner = {"kind": "ReplicaSet", "name": "x-1", "controller": True}
     written = sample.audit_record(
         verb="create",
         resource="deployments",
@@ -103,33 +110,86 @@ def test_a_controller_is_not_the_actor_its_templates_author_is() -> None:
         name="x",
         code=201,
         username="mallory@example.com",
-        request_object=TEMPLATES["deployments"],
+        request_object=whole if bodies else None,
     )
-    owner = {"kind": "Deployment", "name": "x", "controller": True}
     replica_set = sample.audit_record(
-        verb="create",
+        **MANAGER,
         resource="replicasets",
         api_group="apps",
-        code=201,
+        name="x-1",
+        audit_id="a2",
         username="system:serviceaccount:kube-system:deployment-controller",
-        user_agent="kube-controller-manager/v1.36.3",
-        request_object={"metadata": {"name": "x-1", "ownerReferences": [owner]}, **TEMPLATES["replicasets"]},
+        request_object={"metadata": {"name": "x-1", "ownerReferences": [set_owner]}, **(whole if bodies else {})},
     )
-    pod_owner = {"kind": "ReplicaSet", "name": "x-1", "controller": True}
-    pod = sample.audit_record(
-        verb="create",
-        code=201,
-        user_agent="kube-controller-manager/v1.36.3",
-        username="system:serviceaccount:kube-system:replicaset-controller",
-        request_object={"metadata": {"generateName": "x-1-", "ownerReferences": [pod_owner]}, **TEMPLATES["pods"]},
+    pods = [
+        sample.audit_record(
+            **MANAGER,
+            audit_id=f"pod{number}",
+            username="system:serviceaccount:kube-system:replicaset-controller",
+            request_object={"metadata": {"generateName": "x-1-", "ownerReferences": [pod_owner]}, **TEMPLATES["pods"]},
+        )
+        for number in range(2)
+    ]
+    return [written, replica_set, *pods]
+
+
+def told(records: list[dict[str, Any]], rules: Any = RULES) -> list[tuple[int, str, str]]:
+    """Return number of the record, rule and author of everything that may raise."""
+    judge = engine.RuleEngine(rules)
+    return [
+        (number, hit.card.id, hit.author)
+        for number, fields in enumerate(records)
+        for hit in judge.match(sample.activity_of(fields))
+        if hit.card.raises
+    ]
+
+
+def test_what_the_template_was_told_for_is_not_told_again_for_its_pods() -> None:
+    found = told(rollout(bodies=True))
+    assert (0, "privileged-container", "") in found
+    assert {number for number, _, _ in found} == {0}
+
+
+def test_a_controller_is_not_the_actor_its_templates_author_is() -> None:
+    found = told(rollout(bodies=False))
+    assert (2, "privileged-container", "mallory@example.com") in found
+    assert all(author == "mallory@example.com" for number, _, author in found if number)
+    assert not [one for one in found if one[0] == 3], "the second pod is no news"
+
+
+def test_a_rule_that_only_speaks_of_pods_names_the_author_too() -> None:
+    text = (
+        "title: pods\nlogsource: {product: kubernetes, service: audit}\n"
+        "detection:\n  s: {verb: create, objectRef.resource: pods}\n  condition: s\n"
     )
-    assert "privileged-container" in raised(written)
-    assert raised(replica_set) == raised(pod) == []
-    for fields in (written, replica_set):
-        authors.observe(sample.activity_of(fields))
-    behind = authors.source_of(sample.activity_of(pod))
-    assert behind is not None
-    assert behind.author == "mallory@example.com"
+    rules = sigma.compile_text(text, origin="own.yml", default_id="own")
+    records = rollout(bodies=True)
+    assert told(records, rules) == [(2, "own", "mallory@example.com")]
+    assert told(
+        [*records, records[0] | {"auditID": "again", "verb": "patch"}, records[3] | {"auditID": "more"}], rules
+    )[1:] == [(5, "own", "mallory@example.com")]
+    assert told(records[2:], rules) == [(0, "own", ""), (1, "own", "")], "nothing is known: the record stands"
+
+
+def test_the_activity_of_a_controller_is_answered_for_by_the_author() -> None:
+    judge = engine.RuleEngine(RULES)
+    for fields in rollout(bodies=False)[:3]:
+        activity = sample.activity_of(fields)
+        hits = [hit for hit in judge.match(activity) if hit.card.raises]
+    assert activity.principal.username.endswith("replicaset-controller")
+    assert engine.answering(activity, hits).principal.username == "mallory@example.com"
+    assert engine.answering(activity, ()) is activity
+    assert hits[0].summary.startswith("mallory@example.com (through kube-system/replicaset-controller) created pod")
+
+
+def test_authors_survive_a_restart() -> None:
+    first, second = engine.RuleEngine(RULES), engine.RuleEngine(RULES)
+    records = [sample.activity_of(fields) for fields in rollout(bodies=False)]
+    for activity in records[:2]:
+        first.match(activity)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    assert [hit.author for hit in second.match(records[2])] == [hit.author for hit in first.match(records[2])]
+    assert second.snapshot() == first.snapshot()
 
 
 def test_the_same_finding_is_not_lost_behind_a_lesser_one() -> None:

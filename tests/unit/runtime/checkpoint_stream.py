@@ -166,7 +166,7 @@ def _template(time_s: float) -> record.AuditRecord:
         verb="create",
         resource="daemonsets",
         api_group="apps",
-        namespace="shop",
+        namespace="kube-system",
         name="agent",
         code=201,
     )
@@ -180,12 +180,14 @@ def _pod_of_template(time_s: float) -> record.AuditRecord:
         user="system:serviceaccount:kube-system:daemon-set-controller",
         verb="create",
         resource="pods",
-        namespace="shop",
+        namespace="kube-system",
+        name="",
         code=201,
         request_object={
             "metadata": {"generateName": "agent-", "ownerReferences": [owner]},
             "spec": {
                 "hostPID": True,
+                "serviceAccountName": "clusterrole-aggregation-controller",
                 "containers": [{"name": "c", "image": "x", "securityContext": {"privileged": True}}],
                 "volumes": [{"name": "root", "hostPath": {"path": "/"}}],
             },

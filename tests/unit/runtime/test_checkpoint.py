@@ -88,6 +88,8 @@ def test_the_stream_exercises_what_is_stored(whole: checkpoint_stream.Run, half:
     assert state["judge"]["calibrator"][2]
     assert state["judge"]["budget"]["raised"]
     assert state["rules"]["seen"]
+    assert state["rules"]["authors"]["writers"]
+    assert any(b"carol@example.com (through kube-system/daemon-set-controller)" in one for one in whole.last.values())
     assert any(counter["groups"] for counter in state["rules"]["counters"].values())
     assert state["models"]["credentials"][0]
     assert all(home["siblings"] for name, home in state["models"]["homes"].items() if name)
