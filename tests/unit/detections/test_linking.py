@@ -80,7 +80,7 @@ def test_hand_over_is_seen(case):
 
 def test_exec_links_the_account_of_the_pod_when_it_is_known():
     fields, _ = HAND_OVERS["an exec into a pod nobody knows"]
-    made = links(activity(**fields), runs_as=lambda namespace, name: OTHER)
+    made = links(activity(**fields), runs_as=lambda *_: OTHER)
     assert [link.target for link in made] == ["pod pay/till", OTHER]
 
 
