@@ -34,6 +34,9 @@ REVIEW_RESULTS = ("taken", "dry_run", "no_room", "malformed")
 STAGES = ("decode", "judge", "deliver")
 """What the worker spends its time on."""
 
+SEVERITIES = tuple(one.value for one in vocabulary.Severity)
+"""How bad something is if true."""
+
 HEARTBEATS = ("returned", "missing", "unsent")
 """What became of a heartbeat; the values of `control.heartbeat.Outcome`."""
 
@@ -85,6 +88,9 @@ class Metrics:
             "records_skipped", "Audit records not used, by reason.", reason=tuple(skip_reasons)
         )
         self.queue_batches = self._gauge("queue_batches", "Deliveries that wait for the worker.")
+        self.quota_waiting_records = self._gauge(
+            "quota_waiting_records", "Records over the quota of their namespace that wait behind all others."
+        )
         self.queue_bytes = self._gauge("queue_bytes", "Bytes of the deliveries that wait for the worker.")
         self.queue_age_seconds = self._gauge("queue_age_seconds", "Age of the oldest delivery that waits.")
         self.batch_seconds = self._histogram("batch_seconds", "Time the worker takes for one delivery.")
@@ -153,18 +159,19 @@ class Metrics:
         )
         self.senders = self._gauge("senders", "API servers and files that deliver.")
         self.silent_senders = self._gauge("silent_senders", "Senders that stopped while others go on.")
-        self.blind_rules = self._gauge("blind_rules", "Rules that cannot fire with the records as they are.")
+        self.blind_rules = self._gauge(
+            "blind_rules", "Rules that cannot fire with the records as they are, by severity.", severity=SEVERITIES
+        )
 
     def _add_inside(self) -> None:
         """Add what tells what the operator holds and makes."""
-        self.detections = self._counter(
-            "detections", "New detections, by severity.", severity=tuple(one.value for one in vocabulary.Severity)
-        )
+        self.detections = self._counter("detections", "New detections, by severity.", severity=SEVERITIES)
         self.shed = self._counter("shed", "Weak candidates that did not fit the alert budget.")
         self.rule_faults = self._counter("rule_faults", "Times that a rule raised an error.")
         self.rules_disabled = self._gauge("rules_disabled", "Rules that are off because they kept raising errors.")
         self.namespaces = self._gauge("namespaces", "Namespaces with models, by phase.", phase=PHASES)
         self.identities = self._gauge("identities", "Identities that the models know.")
+        self.drifted_namespaces = self._gauge("drifted_namespaces", "Namespaces in which more is new than usual.")
         self.namespace_work_seconds = self._by_namespace(
             "namespace_work_seconds", "Time spent on the records of a namespace since the start, from a sample"
         )

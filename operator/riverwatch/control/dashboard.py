@@ -70,7 +70,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel(
                 "Blind rules",
                 "Rules that cannot fire with the audit policy as it is.",
-                (("max(riverwatch_blind_rules)", "rules"),),
+                (("sum(max by (severity) (riverwatch_blind_rules))", "rules"),),
                 kind="stat",
                 width=4,
             ),

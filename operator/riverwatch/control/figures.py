@@ -79,6 +79,7 @@ class Figures:
         exported.judge_lag_seconds.set(counts.lag_s)
         exported.queue_batches.set(worker.queue.depth)
         exported.queue_bytes.set(worker.queue.octets)
+        exported.quota_waiting_records.set(worker.fairness.waiting)
         exported.queue_fill_ratio.set(worker.queue.fill)
         exported.queue_age_seconds.set(worker.queue.age_s(self._context.time.now_s()))
         exported.pressure_step.set(worker.step)
@@ -106,7 +107,9 @@ class Figures:
                 exported.heartbeats.labels(outcome=outcome.value).inc(self._grown(f"beat {outcome}", count))
             exported.heartbeat_round_trip_seconds.set(beat.round_trip_s)
             exported.stream_healthy.set(health.healthy())
-            exported.blind_rules.set(health.blind_rules())
+            blind = health.blind_rules()
+            for severity in metrics.SEVERITIES:
+                exported.blind_rules.labels(severity=severity).set(blind[severity])
 
     def _tell_durable(self) -> None:
         if self.durable is None:

@@ -31,6 +31,10 @@ SILENT_S = 600.0
 """Seconds without a delivery after which a sender is silent, when others go on; an idle API server still sends the
 records of its own controllers every few seconds."""
 
+UNPROVEN_SILENT_S = 1_800.0
+"""The same for the whole stream where the operator's own requests are not recorded: Data Firehose gathers up to 15
+minutes."""
+
 GONE_S = 7_200.0
 """Seconds after which a silent sender is taken for removed, such as a control-plane node that was replaced."""
 
@@ -136,7 +140,9 @@ class Heartbeat:
         now_s = self._time.now_s()
         self._give_up(now_s)
         returned = self.counts[Outcome.RETURNED]
-        flows = now_s - seen.last_s < self._patience_s
+        # Where heartbeats never came back, a pause is no proof: a cloud may gather records for a quarter of an hour.
+        pause_s = self._patience_s if returned or not seen.last_s else max(self._patience_s, UNPROVEN_SILENT_S)
+        flows = now_s - seen.last_s < pause_s
         if self._away:
             return Health.API_SERVER_AWAY, f"no heartbeat could be sent: {self._away}"
         if self._missing and not flows:

@@ -111,9 +111,10 @@ class StreamHealth:
             return float("nan")
         return float(seen.status is words.ConditionStatus.TRUE)
 
-    def blind_rules(self) -> int:
-        """Return how many rules cannot fire; a metric."""
-        return len(self.report.blind) if self.report and self.report.enough else 0
+    def blind_rules(self) -> collections.Counter[str]:
+        """Return how many rules cannot fire, by severity; a metric."""
+        known = self.report.blind if self.report and self.report.enough else ()
+        return collections.Counter(one.severity for one in known)
 
     def run(self) -> None:
         """Beat, judge, tell; a chore of the steward."""
@@ -210,13 +211,14 @@ def observe(report: coverage.Report) -> conditions.Observation:
     if report.blind:
         names = ", ".join(one.rule for one in report.blind[:MAX_TOLD])
         more = f" and {len(report.blind) - MAX_TOLD} more" if len(report.blind) > MAX_TOLD else ""
-        parts.append(f"{len(report.blind)} rules cannot fire: {names}{more}")
+        counted = "1 rule" if len(report.blind) == 1 else f"{len(report.blind)} rules"
+        parts.append(f"{counted} cannot fire: {names}{more}")
     parts += [f"the model {one.model} misses {', '.join(one.missing)}" for one in report.models]
     parts += report.notes
-    if not report.blind and not report.models:
-        status, reason = words.ConditionStatus.TRUE, "EverythingSeen"
+    if not report.gaps and not report.models:
+        status, reason = words.ConditionStatus.TRUE, "MinorGaps" if report.blind else "EverythingSeen"
     else:
         status = words.ConditionStatus.FALSE
-        reason = "RulesBlind" if report.blind else "FieldsMissing"
+        reason = "RulesBlind" if report.gaps else "FieldsMissing"
     text = "; ".join(parts) or "no rule and no model is blind"
     return conditions.Observation(conditions.COVERAGE_COMPLETE, status, reason, text)

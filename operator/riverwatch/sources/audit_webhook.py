@@ -353,7 +353,8 @@ class AuditWebhook:
             return _refusal(400, wrong)
         if len(body) > self._limits.records * RECORD_MIN_BYTES and body.count(b'"auditID"') > self._limits.records:
             return _refusal(413, f"more than {self._limits.records} records; send smaller batches")
-        where = f"audit webhook, from {request.remote or 'unknown'}"
+        sender = webhook_pushes.sender(request.headers, request.query, address=request.remote)
+        where = f"audit webhook, from {sender}"
         delivery = base.Delivery(body, where, self._time.now_s())
         if not self._sink(delivery):
             return self._shed(429, "the queue is full; send it again")

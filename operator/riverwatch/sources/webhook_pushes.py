@@ -26,6 +26,9 @@ EVENT_GRID = "aeg-event-type"
 EVENT_GRID_HANDSHAKE = "SubscriptionValidation"
 """Its value for the handshake."""
 
+GOOGLE_AGENTS = ("CloudPubSub-Google", "APIs-Google")
+"""Beginnings of the user agents of Pub/Sub's pushes."""
+
 ORIGIN = "WebHook-Request-Origin"
 """Header of the CloudEvents handshake, an OPTIONS request."""
 
@@ -62,6 +65,19 @@ def offered(headers: Mapping[str, str], query: Mapping[str, str]) -> list[str]:
     if "token" in query:
         found.append(query["token"])
     return found
+
+
+def sender(headers: Mapping[str, str], query: Mapping[str, str], *, address: str | None) -> str:
+    """Name a sender: by its address, or as a cloud, whose addresses change all the time and mean nothing.
+
+    Examples
+    --------
+    >>> sender({}, {}, address="10.0.0.1"), sender({FIREHOSE_REQUEST: "r-1"}, {}, address="3.3.3.3")
+    ('10.0.0.1', "a cloud's push")
+    """
+    agent = headers.get("User-Agent", "")
+    pushed = FIREHOSE_REQUEST in headers or EVENT_GRID in headers or "token" in query or agent.startswith(GOOGLE_AGENTS)
+    return "a cloud's push" if pushed else address or "unknown"
 
 
 def firehose_answer(headers: Mapping[str, str], *, now_s: float, problem: str = "") -> bytes | None:

@@ -85,6 +85,8 @@ def test_same_record_twice_counts_once(beat, client):
         pytest.param((True, 1.0), Health.MISSING, id="others arrive, one of ours did before"),
         pytest.param((False, 1.0), Health.NOT_RECORDED, id="others arrive, ours never did"),
         pytest.param((True, 500.0), Health.SILENT, id="nothing arrives any more"),
+        pytest.param((False, 500.0), Health.NOT_RECORDED, id="a pause where ours never come"),
+        pytest.param((False, 2_000.0), Health.SILENT, id="a long pause where ours never come"),
         pytest.param((False, None), Health.SILENT, id="nothing ever arrived"),
     ],
 )

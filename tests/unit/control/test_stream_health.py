@@ -141,7 +141,7 @@ def test_coverage_is_unknown_then_told_with_the_rules_that_are_blind(site):
 
     assert (seen.status.value, seen.reason) == ("False", "RulesBlind")
     assert "rules cannot fire: " in seen.message
-    assert site.health.blind_rules() > 10
+    assert site.health.blind_rules().total() > 10
     assert ("Warning", "RulesBlind") in site.told()
 
 
@@ -153,6 +153,17 @@ def test_coverage_is_complete_when_nothing_is_blind(site):
     site.run(10)
 
     assert (site.condition(COVERAGE).status.value, site.condition(COVERAGE).reason) == ("True", "EverythingSeen")
+    assert site.told() == []
+
+
+def test_blind_rule_of_low_severity_is_told_but_no_trouble(site):
+    see(site, coverage.ENOUGH, verb="create", resource="configmaps", extra=CREDENTIAL)
+    site.run(10)
+    seen = site.condition(COVERAGE)
+
+    assert (seen.status.value, seen.reason) == ("True", "MinorGaps")
+    assert "cannot fire: credentials-in-configmap" in seen.message
+    assert site.health.blind_rules().keys() == {"Low"}
     assert site.told() == []
 
 
