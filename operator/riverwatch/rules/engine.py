@@ -344,10 +344,13 @@ def answering(activity: record.Activity, hits: Sequence[base.RuleHit]) -> record
     Returns
     -------
     Activity
-        The same one, but when a controller did it for an author whom the rules name: then with that author as actor.
+        The same one, but when a controller did it for an author whom the rules name: then with that author as actor,
+        and without the controller's address, which would be a false trace.
     """
     author = next((hit.author for hit in hits if hit.author), "")
-    return msgspec.structs.replace(activity, principal=identities.classify(author)) if author else activity
+    if not author:
+        return activity
+    return msgspec.structs.replace(activity, principal=identities.classify(author), source_ip="")
 
 
 def _hit(one: rule.Rule, facts: derived.Facts, *, group: str) -> base.RuleHit:
