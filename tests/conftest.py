@@ -115,6 +115,8 @@ class MemoryApi:
         triage = (old.get("spec") or {}).get("triage")
         merged = {**old, **{key: value for key, value in body.items() if key != "metadata"}}
         merged["metadata"] = {**old.get("metadata", {}), **body.get("metadata", {})}
+        if "merge-patch" in content_type and "spec" in body:
+            merged["spec"] = {**(old.get("spec") or {}), **body["spec"]}
         if triage is not None and "triage" not in merged.get("spec", {}):
             merged["spec"] = {**merged.get("spec", {}), "triage": triage}
         return 200, self._store(path, merged)

@@ -73,7 +73,8 @@ class Ruling(msgspec.Struct):
     """One verdict in force."""
 
     verdict: vocabulary.Verdict
-    until_s: float
+    until_s: float = 0.0
+    """Epoch seconds; 0 before `Triage.rule` has set the default."""
     reason: str = ""
     signs: list[str] = []
     learned: list[tuple[str, str, int, str]] = []

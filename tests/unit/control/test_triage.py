@@ -7,16 +7,23 @@ import pytest
 from riverwatch import vocabulary
 from riverwatch.control import statuses, triage
 from riverwatch.kube import resources
+from riverwatch.rules import engine
+from riverwatch.runtime import pipeline
+from riverwatch.scoring import triage as scoring_triage
 
 
 class Report(statuses.Statuses):
     def __init__(self, time) -> None:
         super().__init__(None, time=time)
         self.phases: list[str] = []
+        self.counts: list[int] = []
 
     def submit(self, write: statuses.Write) -> None:
         assert write.merge, "other fields of the status belong to the output"
-        self.phases.append(write.status["phase"])
+        if "phase" in write.status:
+            self.phases.append(write.status["phase"])
+        else:
+            self.counts.append(write.status["count"])
 
 
 @pytest.fixture
@@ -88,3 +95,62 @@ def test_memory_of_verdicts_is_bounded(desk, monkeypatch):
         desk.take(resources.THREAT_DETECTIONS, one)
 
     assert len(list(desk.known(resources.THREAT_DETECTIONS))) == 3
+
+
+SPEC = {
+    "actor": {"kind": "ServiceAccount", "namespace": "web", "name": "front"},
+    "detectors": ["cluster-admin-binding", "novelty"],
+    "targets": [{"resource": "pods", "subresource": "exec", "namespace": "web", "name": "till"}, {"resource": "nodes"}],
+    "explanation": [
+        {"feature": "agent", "observed": "kubectl"},
+        {"feature": "rule:cluster-admin-binding", "observed": "verb=create"},
+    ],
+    "lastSeen": "2026-01-15T08:00:00Z",
+    "evidenceCount": 7,
+}
+
+
+def test_object_says_what_the_verdict_is_about(desk, told):
+    desk.take(resources.THREAT_DETECTIONS, {**body(), "spec": {**SPEC, "triage": {"verdict": "Expected"}}})
+
+    assert told[0].subject == scoring_triage.Subject(
+        key="system:serviceaccount:web:front",
+        last_s=1_768_464_000.0,
+        detectors=("cluster-admin-binding", "novelty"),
+        targets=(("pods/exec", "web", "till"), ("nodes", "", "")),
+        pairs=(("agent", "kubectl"),),
+    )
+
+
+ACTORS = {
+    "a person": ({"actor": {"kind": "User", "name": "ana"}}, "ana"),
+    "a node": ({"actor": {"kind": "Node", "name": "worker-1"}}, "system:node:worker-1"),
+    "somebody as somebody else": (
+        {"actor": {"kind": "User", "name": "system:admin"}, "impersonatedBy": "ana"},
+        "ana as system:admin",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ACTORS)
+def test_actor_becomes_the_key_of_its_cases(case):
+    spec, key = ACTORS[case]
+    assert triage.subject_of(spec).key == key
+
+
+@pytest.mark.parametrize("spec", [{}, {"actor": {}}, {"actor": {"kind": "User"}}], ids=["nothing", "empty", "no name"])
+def test_object_without_an_actor_is_about_nobody(spec):
+    assert triage.subject_of(spec) is None
+
+
+def test_what_a_verdict_keeps_quiet_is_counted_in_the_status(desk, report):
+    source = pipeline.Pipeline(rules=engine.RuleEngine(()))
+    desk.take(resources.THREAT_DETECTIONS, {**body(), "spec": {**SPEC, "triage": {"verdict": "Expected"}}})
+    source.triage("abc", scoring_triage.Ruling(vocabulary.Verdict.EXPECTED))
+    desk.count(source)
+    source.verdicts.rulings["abc"].suppressed = 5
+    desk.count(source)
+    desk.count(source)
+
+    assert report.counts == [12]
+    assert set(desk.suppressed) == {"exception", "triage"}
