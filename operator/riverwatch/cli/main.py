@@ -22,6 +22,7 @@ GROUPS = {
     "crds": "riverwatch.cli.crds",
     "lab": "riverwatch.cli.lab_commands",
     "bench": "riverwatch.cli.bench_commands",
+    "state": "riverwatch.cli.state_commands",
 }
 """Commands that a typer application of another module answers, by the module that holds it as `app`."""
 
@@ -42,6 +43,7 @@ HELP = {
     "policy": "Check policies as code.",
     "crds": "Print the custom resource definitions.",
     "lab": "A real control plane on this machine, life on it, attacks on it, figures.",
+    "state": "Look at checkpoints; take a person out of them.",
     "bench": "Measure speed, memory and start as ratios, beside installed peers.",
 }
 """One line per command for the overview, in the order shown."""

@@ -105,6 +105,17 @@ def encode(one: Snapshot) -> bytes:
     return b"".join([*parts, digest.digest()])
 
 
+def digest_of(data: bytes) -> str:
+    """Return the checksum that stands at the end of an encoded checkpoint.
+
+    Examples
+    --------
+    >>> digest_of(encode(Snapshot(b"", "model-1")))[:7]
+    'sha256:'
+    """
+    return f"sha256:{data[-_DIGEST_BYTES:].hex()}"
+
+
 def decode(data: bytes) -> Snapshot:
     """Read a checkpoint.
 

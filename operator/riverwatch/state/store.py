@@ -71,6 +71,8 @@ class Saved(msgspec.Struct, frozen=True):
     """What a save left in the store."""
 
     name: str
+    digest: str
+    """Checksum of the checkpoint, ``sha256:...``, as its last bytes hold it."""
     stored_bytes: int
     resumes: tuple[snapshot.Resume, ...]
     """Where the checkpoints that are kept go on, newest first; nothing before all of them is needed. Empty when that is
@@ -129,7 +131,7 @@ class Store:
         rejected: list[Rejected] = []
         for name in self.names():
             try:
-                one = snapshot.decode(self._read(name))
+                one = self.read(name)
                 take(one)
             except errors.StateError as error:
                 rejected.append(Rejected(name, str(error)))
@@ -155,7 +157,44 @@ class Store:
         self._remove([other for other in names if other < kept[-1]])
         self._resumes = {other: resume for other, resume in self._resumes.items() if other in kept}
         known = tuple(self._resumes[other] for other in kept if other in self._resumes)
-        return Saved(name, len(data), known if len(known) == len(kept) else ())
+        return Saved(name, snapshot.digest_of(data), len(data), known if len(known) == len(kept) else ())
+
+    def read(self, name: str) -> snapshot.Snapshot:
+        """Return one checkpoint.
+
+        Raises
+        ------
+        StateError
+            When it cannot be used.
+        TemporaryError
+            When the store cannot be reached.
+        """
+        return snapshot.decode(self._read(name))
+
+    def rewrite(self, change: Callable[[snapshot.Snapshot], snapshot.Snapshot]) -> list[Rejected]:
+        """Replace every checkpoint by a changed one; those that cannot be read are removed and returned.
+
+        Parameters
+        ----------
+        change
+            Returns what takes a checkpoint's place; raises `StateError` for one that it cannot read.
+
+        Raises
+        ------
+        TemporaryError
+            When the store cannot be reached; each checkpoint is there then, old or new.
+        """
+        before = self.names()
+        rejected: list[Rejected] = []
+        for name in reversed(before):
+            try:
+                fresh = change(self.read(name))
+            except errors.StateError as error:
+                rejected.append(Rejected(name, str(error)))
+            else:
+                self._put(snapshot.encode(fresh))
+        self._remove(before)
+        return rejected
 
     def _read(self, name: str) -> bytes:
         try:
@@ -177,9 +216,10 @@ class Store:
         return name
 
     def _flush(self, name: str) -> None:
-        """Have a file survive a loss of power, too; object stores do so by themselves."""
+        """Have a file survive a loss of power, too, and nobody else read it; object stores do so by themselves."""
         if self._folder is None:
             return
+        (self._folder / name).chmod(0o600)
         for path in (self._folder / name, self._folder):
             handle = os.open(path, os.O_RDONLY)
             try:
@@ -213,6 +253,7 @@ def _open(place: str) -> tuple[pathlib.Path | None, obstore.store.ObjectStore]:
         if scheme == "file":
             path = urllib.parse.unquote(urllib.parse.urlsplit(place).path) if "://" in place else place
             folder = pathlib.Path(path).absolute()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return folder, obstore.store.LocalStore(prefix=folder, mkdir=True)
         return None, obstore.store.from_url(place)
     except (*_UNREACHABLE, ValueError) as error:
