@@ -17,6 +17,9 @@ from riverwatch.rules import base as rules_base
 MAX_RECOMMENDATIONS = 8
 """Steps kept; more are not read."""
 
+RIGHTS = "kubectl auth can-i --list"
+"""Command that shows what an identity may do; one step with it is enough."""
+
 MAX_SUMMARY_CHARS = 300
 """Longest one-line summary."""
 
@@ -101,13 +104,23 @@ def techniques(parts: list[base.Surprise]) -> list[vocabulary.Technique]:
     return [found] if found else []
 
 
+def is_command(step: str) -> bool:
+    """Return whether a step is one command to copy, perhaps with a comment behind it; all others are sentences."""
+    return step.startswith("kubectl ")
+
+
 def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], found: finding.Detection) -> list[str]:
-    """Return the next steps: commands first, and of those the rules' own first."""
+    """Return the next steps: commands first, and of those the rules' own first.
+
+    A step that names something which the records do not tell, such as the name that a pod got in the end, is left out.
+    """
     steps: list[str] = []
     for hit in hits:
         words = _words(hit, activity, found)
         steps += [_filled(step, words) for step in hit.card.recommendations if "name" in words or "{name}" not in step]
-    steps += _steps_for(activity, who=shlex.quote(activity.principal.username))
+    told = any(RIGHTS in step for step in steps)
+    own = _steps_for(activity, who=shlex.quote(activity.principal.username))
+    steps += [step for step in own if not (told and RIGHTS in step)]
     steps.sort(key=lambda step: "kubectl" not in step)
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
     triage = (
@@ -127,7 +140,10 @@ def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.De
         "namespace": shlex.quote((named[0] if named else here).namespace or "default"),
         "actor": shlex.quote(activity.principal.username),
     }
-    return words | ({"name": shlex.quote(named[0].name)} if named else {})
+    if not named:
+        return words
+    kind = f"{named[0].resource}.{named[0].api_group}" if named[0].api_group else named[0].resource
+    return words | {"name": shlex.quote(named[0].name), "kind": shlex.quote(kind)}
 
 
 def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
@@ -135,7 +151,7 @@ def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
     if principal.kind is identities.PrincipalKind.USER:
         return [
             f"Ask {printable(principal.name)} whether it was them, from {activity.source_ip or 'there'}.",
-            f"See what the identity may do: kubectl auth can-i --list --as={who}",
+            f"kubectl auth can-i --list --as={who}   # what the identity may do",
         ]
     if principal.kind is not identities.PrincipalKind.SERVICE_ACCOUNT:
         return []
@@ -143,12 +159,12 @@ def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
     account = shlex.quote(principal.name)
     listing = f"kubectl -n {namespace} get pods -o wide"
     steps = [
-        f"See who runs as it: {listing} --field-selector spec.serviceAccountName={account}",
-        f"See what it may do: kubectl auth can-i --list --as={who} -n {namespace}",
+        f"{listing} --field-selector spec.serviceAccountName={account}   # who runs as it",
+        f"kubectl auth can-i --list --as={who} -n {namespace}   # what it may do",
     ]
     if activity.token_pod:
         pod = shlex.quote(activity.token_pod)
-        steps.append(f"If the token was stolen, deleting its pod ends it: kubectl -n {namespace} delete pod {pod}")
+        steps.append(f"kubectl -n {namespace} delete pods {pod}   # if its token was stolen: ends the token")
     return steps
 
 

@@ -47,7 +47,7 @@ class Weights(msgspec.Struct, frozen=True):
 def frequency(part: base.Surprise) -> vocabulary.Frequency:
     """Return the frequency class of an observation: how far around the identity nobody showed it."""
     for group in ("cluster", "namespace", "siblings"):
-        if group in part.unseen_in:
+        if group in part.unseen_in and (group != "siblings" or part.siblings > 1):
             return _FREQUENCY_BY_REACH[group]
     return vocabulary.Frequency.INFREQUENT
 
@@ -73,28 +73,28 @@ def reasons(
     if hits:
         strongest.pop("rule", None)
     total = sum(part.nats for listed in strongest.values() for part in listed) or 1.0
-    shares = {feature: sum(part.nats for part in listed) / total for feature, listed in strongest.items()}
-    _merge_scopes(strongest, shares)
-    for feature, listed in strongest.items():
-        told.append(_reason(listed, (1.0 - share_of_rules) * shares[feature], home=home))
+    for listed, nats in merged(strongest):
+        told.append(_reason(listed, (1.0 - share_of_rules) * nats / total, home=home))
     told.sort(key=lambda reason: -reason.contribution)
     return told[:MAX_REASONS]
 
 
-def _merge_scopes(strongest: dict[str, list[base.Surprise]], shares: dict[str, float]) -> None:
-    """Leave out what is implied: a new action is new in every namespace, and need not be told twice."""
+def merged(strongest: dict[str, list[base.Surprise]]) -> list[tuple[list[base.Surprise], float]]:
+    """Leave out what is implied: a new action is new in every namespace, and need not be told twice.
+
+    Returns the surprises per feature with their nats, the strongest feature first; what was left out counts for the
+    action.
+    """
+    weights = {feature: sum(part.nats for part in listed) for feature, listed in strongest.items()}
+    left = dict(strongest)
     actions = {part.observed for part in strongest.get("action", ())}
-    scopes = strongest.get("scope", [])
-    own = [part for part in scopes if part.observed.rpartition(" in ")[0] not in actions]
-    if len(own) == len(scopes):
-        return
-    nats = sum(part.nats for part in scopes)
-    kept = sum(part.nats for part in own) / nats if nats else 0.0
-    shares["action"] += shares["scope"] * (1.0 - kept)
-    shares["scope"] *= kept
-    strongest["scope"] = own
-    if not own:
-        del strongest["scope"]
+    if actions and "scope" in left:
+        own = [part for part in left["scope"] if part.observed.rpartition(" in ")[0] not in actions]
+        kept = sum(part.nats for part in own)
+        weights["action"] += weights["scope"] - kept
+        weights["scope"], left["scope"] = kept, own
+    ranked = sorted(left, key=lambda feature: -weights[feature])
+    return [(left[feature], weights[feature]) for feature in ranked if left[feature]]
 
 
 def _rule_reasons(hits: Sequence[rules_base.RuleHit], share: float) -> list[argument.Reason]:
@@ -165,18 +165,17 @@ def counterfactual(parts: list[base.Surprise], hits: list[rules_base.RuleHit], *
             f'The rule "{always.title}" ({always.severity.value}) is raised whatever the habits are. If this is meant '
             "to be, riverwatch triage prints an exception for it."
         )
-    features = by_feature(parts)
     total = sum(part.nats for part in parts) or 1.0
     left, swaps = weights.habits + weights.rules, list[str]()
-    for listed in features.values():
+    for listed, nats in merged(by_feature(parts)):
         if left < weights.threshold:
             break
-        left -= weights.habits * sum(part.nats for part in listed) / total
+        left -= weights.habits * nats / total
         more = len({part.observed for part in listed}) - 1
         swaps.append(wording.swap(listed[0]) + (f" and {more} more" if more else ""))
     if not swaps or left >= weights.threshold:
         if hits:
-            return f'The rule "{hits[0].card.title}" is enough, because this identity does not hit it every day.'
+            return f'The rule "{hits[0].card.title}" is enough by itself, because it is no habit of this identity.'
         return "It was close to what is ordinary: with any one of these less, nothing would have been raised."
     told = swaps if len(swaps) <= MAX_SWAPS else [*swaps[:MAX_SWAPS], f"{len(swaps) - MAX_SWAPS} more changes"]
     listed_swaps = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
