@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from riverwatch import metrics
-from riverwatch.control import models
+from riverwatch.control import model_report
 from riverwatch.detections import finding
 from riverwatch.outputs import references
 from riverwatch.runtime import pipeline
@@ -37,6 +37,7 @@ class Inside:
         self._phases: collections.Counter[str] = collections.Counter()
         self._identities = 0
         self._shed = 0
+        self._drifted = 0
         self._faults = 0
         self._disabled = 0
         self._bytes: dict[str, tuple[int, int]] = {}
@@ -45,10 +46,11 @@ class Inside:
 
     def collect(self, source: pipeline.Pipeline) -> None:
         """Read the figures; only on the worker's thread."""
-        reports = models.collect(source)
+        reports = model_report.collect(source)
         self._phases = collections.Counter(one.phase.value for one in reports)
         self._identities = sum(one.identities for one in reports)
         self._shed = source.judge.budget.shed_total
+        self._drifted = len(source.drift.drifted())
         self._faults = sum(source.rules.faults.values())
         self._disabled = len(source.rules.disabled)
         self._measure(source)
@@ -68,6 +70,7 @@ class Inside:
         for phase in metrics.PHASES:
             exported.namespaces.labels(phase=phase).set(self._phases.get(phase, 0))
         exported.identities.set(self._identities)
+        exported.drifted_namespaces.set(self._drifted)
         exported.shed.inc(grown("shed", self._shed))
         exported.rule_faults.inc(grown("rule faults", self._faults))
         exported.rules_disabled.set(self._disabled)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -164,3 +166,8 @@ class Leader:
         }
         metadata = dict(lease.get("metadata") or {}) | {"name": NAME, "namespace": self._namespace}
         return {"apiVersion": resources.LEASES.api_version, "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def instance() -> str:
+    """Return the name of this replica: the pod's, else the machine's with the process."""
+    return os.environ.get("HOSTNAME") or f"{socket.gethostname()}-{os.getpid()}"

@@ -26,6 +26,12 @@ COVERAGE_COMPLETE = "CoverageComplete"
 KEEPING_UP = "KeepingUp"
 """Type of the condition that says whether every record is judged by rules and models, in time."""
 
+DRIFTED = "Drifted"
+"""Type of the condition that says whether the life of a namespace has changed its shape; True is news, not a fault."""
+
+SPEC_IN_FORCE = "SpecInForce"
+"""Type of the condition that says whether all of what people ask for is acted on."""
+
 MAX_MESSAGE = 4096
 """Characters of a message; the API conventions allow 32768, a person reads far less."""
 

@@ -110,10 +110,17 @@ KINDS: tuple[Kind, ...] = (
         (
             Column("Phase", ".status.phase"),
             Column("Progress", ".status.warmUp.progressPercent", "number", description="Percent of the warm-up."),
-            Column("Ready At", ".status.warmUp.readyAt", detail=True),
+            Column("Ready At", ".status.warmUp.readyAt", description="When the models are expected to judge."),
             Column("Records", ".status.recordsLearned", "integer"),
             Column("Identities", ".status.identities", "integer"),
+            Column(
+                "Threshold",
+                '.status.thresholds[?(@.model=="fused")].value',
+                "number",
+                description="Evidence needed, nats.",
+            ),
             Column("Shed", ".status.shed.lastDay", "integer", description="Kept back by the budget in the last day."),
+            Column("Drifted", ".status.drift.drifted", "boolean"),
             Column("Version", ".status.version", detail=True),
             Column("Frozen", ".spec.frozen", "boolean", detail=True),
             READY,

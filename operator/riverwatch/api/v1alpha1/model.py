@@ -31,9 +31,9 @@ class DetectionModelSpec(base.ApiModel):
     frozen: bool = False
     """Whether the models stop learning; they go on judging."""
     promote: Version | None = None
-    """Version, now in the shadow, that should judge from now on."""
+    """Version, now in the shadow, that should judge from now on. Not acted on yet; condition `SpecInForce` says so."""
     rollback_to: Version | None = None
-    """Earlier version that should judge again."""
+    """Earlier version that should judge again. Not acted on yet; condition `SpecInForce` says so."""
 
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> DetectionModelSpec:
@@ -57,20 +57,39 @@ class Threshold(base.ApiModel):
     model: base.Identifier
     """Name of the model, or `fused` for the verdict."""
     value: float
-    """What a score must exceed."""
+    """What the evidence must exceed, in nats: -ln of the chance that ordinary life shows as much."""
     budget_per_day: Annotated[float, pydantic.Field(ge=0)] | None = None
     """The alert budget that sets it."""
+    expected_per_day: Annotated[float, pydantic.Field(ge=0)] | None = None
+    """Cases a day of ordinary life that reach it, by what was seen so far."""
+    meaning: base.Line | None = None
+    """The same in a sentence."""
+
+
+class ShedCandidate(base.ApiModel):
+    """One candidate that was not raised for want of budget."""
+
+    time: base.Time
+    """When it was shed, in record time."""
+    actor: base.Line
+    """Who acted; with ` as ` and a name when it was for somebody else."""
+    score: Annotated[float, pydantic.Field(ge=0, le=100)]
+    """How strange it was, as `spec.score` of a ThreatDetection."""
+    nats: Annotated[float, pydantic.Field(ge=0)]
+    """Its evidence, to be compared with the threshold."""
+    summary: base.Line
+    """What the actor did last."""
 
 
 class Shed(base.ApiModel):
     """What the alert budget kept back."""
 
     last_day: Count = 0
-    """Candidates shed in the last 24 hours of record time."""
+    """Candidates of this namespace shed in the last 24 hours of record time, of the last 50 in the cluster."""
     total: Count = 0
-    """Candidates shed since the start."""
-    strongest: Annotated[tuple[base.Line, ...], pydantic.Field(max_length=10, json_schema_extra=base.ATOMIC)] = ()
-    """The strongest of the last day, one line each."""
+    """Candidates shed since the start, in the whole cluster."""
+    newest: Annotated[tuple[ShedCandidate, ...], pydantic.Field(max_length=10, json_schema_extra=base.ATOMIC)] = ()
+    """The newest of each actor in this namespace, newest first."""
 
 
 class Drift(base.ApiModel):
@@ -108,8 +127,8 @@ class DetectionModelStatus(base.ApiModel):
     """Where the models stand."""
 
     phase: words.ModelPhase | None = None
-    """WarmingUp: learns, does not judge. Learning: judges, still below its full confidence. Active: judges.
-    Degraded: judges in part. Frozen: judges, does not learn."""
+    """WarmingUp: learns, does not judge. Learning: judges by a cautious threshold, or only learns as its policy asks.
+    Active: judges. Degraded: rests while rules judge. Frozen: judges, does not learn."""
     version: Version | None = None
     """Version that judges."""
     records_learned: Count | None = None
@@ -133,7 +152,8 @@ class DetectionModelStatus(base.ApiModel):
     observed_generation: Count | None = None
     """The `metadata.generation` that the status speaks about."""
     conditions: condition_types.Conditions = ()
-    """`Ready` is True once the models judge."""
+    """`Ready` is True once the models judge, `Drifted` while more is new than usual, `SpecInForce` while the whole
+    spec is acted on."""
 
 
 class DetectionModel(base.ApiModel):
