@@ -51,10 +51,15 @@ class Settings(pydantic.BaseModel):
     """File with the bearer tokens that senders of audit batches may use, one a line; read again when it changes."""
     audit_client_ca: pathlib.Path | None = None
     """PEM file with the CA whose client certificates may send audit batches."""
+    audit_review_users: str = ""
+    """Users, separated by commas, whose bearer tokens may send audit batches when the cluster itself knows them
+    (TokenReview), for example system:serviceaccount:logging:shipper; nobody is asked when empty."""
     audit_insecure: bool = False
     """Whether the audit receiver speaks plain HTTP without credentials; only allowed on a loopback address."""
     audit_max_body_bytes: Positive = 32 * 1024 * 1024
     """Largest audit batch accepted, in bytes after decompression."""
+    audit_source_bytes_per_s: Annotated[float, pydantic.Field(gt=0)] = 256.0 * 1024 * 1024
+    """Bytes a second that one sender may bring; above it the sender is told to come again."""
 
     audit_log: pathlib.Path | None = None
     """Audit log file that is followed as kube-apiserver writes it, beside the receiver."""
@@ -81,6 +86,12 @@ class Settings(pydantic.BaseModel):
 
     rules_only: bool = False
     """Whether rules alone judge and nothing is learned, everywhere; a policy's mode RulesOnly does so by namespace."""
+
+    namespace_records_per_s: Annotated[float, pydantic.Field(gt=0)] = 1_000.0
+    """Audit records a second of one namespace's accounts, or of one user, that are judged before all others' when the
+    worker is behind; what is above waits behind everybody else."""
+    namespace_burst: Annotated[float, pydantic.Field(ge=1)] = 20_000.0
+    """Records of one namespace at once before `namespace_records_per_s` holds."""
 
     queue_batches: Positive = 2_000
     """Audit batches held between receiver and worker; a default API server sends at most 400 records in each."""

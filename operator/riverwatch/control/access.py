@@ -41,6 +41,7 @@ OWN: tuple[base.Access, ...] = (
     base.Access(resources.MODELS, ("patch",), "say how far the models are", subresource="status"),
     base.Access(resources.CUSTOM_RESOURCE_DEFINITIONS, ("list", "watch"), "notice when our kinds are installed"),
     base.Access(resources.SELF_SUBJECT_REVIEWS, ("create",), "learn our own identity"),
+    base.Access(resources.TOKEN_REVIEWS, ("create",), "ask whose the token of a sender of audit batches is"),
     base.Access(resources.LEASES, ("get", "create", "update"), "elect a leader among replicas", own_namespace=True),
 )
 """Our own custom resources and what running takes."""

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from riverwatch import clock, metrics, outputs, settings
@@ -27,9 +25,11 @@ from riverwatch.control import (
     inventory,
     ladder,
     last_good,
+    model_wishes,
     models,
     policies,
     probes,
+    receivers,
     rules,
     statuses,
     steward,
@@ -54,8 +54,8 @@ from riverwatch.outputs import (
 from riverwatch.rules import engine
 from riverwatch.rules import rule as rule_types
 from riverwatch.runtime import context as contexts
-from riverwatch.runtime import leader, pipeline, worker, worker_queue
-from riverwatch.sources import admission_webhook, audit_tail, audit_webhook, host, webhook_access
+from riverwatch.runtime import fairness, leader, pipeline, worker, worker_queue
+from riverwatch.sources import audit_webhook, host
 from riverwatch.sources import base as sources_base
 
 _log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Operator:
             client,
             known,
             operator_namespace=chosen.namespace,
-            instance=_instance(),
+            instance=leader.instance(),
             time=self._time,
         )
         dispatcher = self._dispatcher([writer, announcer])
@@ -120,20 +120,12 @@ class Operator:
         rule_engine = engine.RuleEngine(engine.load_catalog())
         memory = pipeline.Pipeline(rules=rule_engine)
         self._durable = self._opened(memory)
-        bounds = worker_queue.Bounds(batches=chosen.queue_batches, octets=chosen.queue_bytes)
-        queue = self._durable.queue if self._durable else worker_queue.WorkQueue[pipeline.Pipeline](bounds)
         self.context = contexts.Context(
             settings=chosen,
             time=self._time,
             connection=connection,
             client=client,
-            worker=worker.Worker(
-                memory,
-                figures_inside.Raised(self.metrics, dispatcher.submit),
-                queue=queue,
-                time=self._time,
-                observe=self.metrics.batch_seconds.observe,
-            ),
+            worker=self._worker(memory, dispatcher),
             dispatcher=dispatcher,
             housekeeper=housekeeping.Housekeeper(
                 client,
@@ -144,11 +136,9 @@ class Operator:
             announcer=announcer,
             readiness=contexts.Readiness(),
         )
-        self._ladder = ladder.Ladder(rules_only=chosen.rules_only)
-        self._ladder.climb(memory, self.context.worker.step)
-        self.context.worker.on_step(self._ladder.climb)
+        self._ladder = ladder.install(memory, self.context.worker, rules_only=chosen.rules_only)
         self._leader = (
-            leader.Leader(client, namespace=chosen.namespace, me=_instance(), time=self._time)
+            leader.Leader(client, namespace=chosen.namespace, me=leader.instance(), time=self._time)
             if chosen.leader_election
             else None
         )
@@ -158,8 +148,10 @@ class Operator:
         self._rules = rules.RuleKeeper(self._report, self._rules_changed, built_in=built_in, memory=kept)
         self._desk = triage.TriageDesk(self._report, self._told)
         self._policies_changed()
+        self._wishes = model_wishes.ModelWishes(self.context.worker.change_once, operator_namespace=chosen.namespace)
         self._steward = steward.Steward(self.context, self._followers(), chores=self._chores())
-        self._receivers = host.SourceHost(self._sources())
+        self._receiving = self._sources()
+        self._receivers = host.SourceHost(self._receiving)
         self._remember()
         self._figures = figures.Figures(
             self.context, self.metrics, report=self._report, policy_keeper=self._policies, rule_keeper=self._rules
@@ -254,7 +246,9 @@ class Operator:
         """Connect checkpoints to worker and outputs, and hand over again what an earlier run could not deliver."""
         if self._durable is None:
             return
-        self._durable.follow(unfinished=self.context.dispatcher.waiting)
+        fair = self.context.worker.fairness
+        self._durable.follow(unfinished=self.context.dispatcher.waiting, behind=fair.dump)
+        fair.load(self._durable.recovery.waiting)
         self.context.worker.add_duty(self._durable.duty())
         self.context.dispatcher.submit(self._durable.recovery.unfinished)
 
@@ -274,40 +268,27 @@ class Operator:
     def _count_status(self, outcome: lane.Outcome) -> None:
         self.metrics.deliveries.labels(output="status", outcome=outcome.value).inc()
 
-    def _sources(self) -> list[sources_base.Source]:
-        chosen, found = self._settings, list[sources_base.Source]()
-        if chosen.audit_webhook:
-            receiver = admission_webhook.AdmissionWebhook if chosen.admission_webhook else audit_webhook.AuditWebhook
-            found.append(
-                receiver(
-                    self.context.worker.offer,
-                    host=chosen.audit_host,
-                    port=chosen.audit_port,
-                    access=webhook_access.Access(
-                        cert=chosen.audit_cert,
-                        key=chosen.audit_key,
-                        token_file=chosen.audit_token_file,
-                        client_ca=chosen.audit_client_ca,
-                        admission_token_file=chosen.admission_token_file,
-                    ),
-                    insecure=chosen.audit_insecure,
-                    limits=audit_webhook.Limits(body_bytes=chosen.audit_max_body_bytes),
-                    counters=self.metrics,
-                    time=self._time,
-                )
-            )
-        if chosen.audit_log is not None:
-            found.append(
-                audit_tail.AuditTail(
-                    self.context.worker.offer,
-                    chosen.audit_log,
-                    position=self._durable.tail_position() if self._durable else None,
-                    counters=self.metrics,
-                    time=self._time,
-                )
-            )
-        self._receiving = tuple(found)
-        return found
+    def _sources(self) -> tuple[sources_base.Source, ...]:
+        return receivers.build(
+            self._settings,
+            self.context.worker.offer,
+            client=self.context.client,
+            tail_position=self._durable.tail_position() if self._durable and self._settings.audit_log else None,
+            counters=self.metrics,
+            time=self._time,
+        )
+
+    def _worker(self, memory: pipeline.Pipeline, dispatcher: dispatch.Dispatcher) -> worker.Worker[pipeline.Pipeline]:
+        chosen = self._settings
+        bounds = worker_queue.Bounds(batches=chosen.queue_batches, octets=chosen.queue_bytes)
+        return worker.Worker(
+            memory,
+            figures_inside.Raised(self.metrics, dispatcher.submit),
+            queue=self._durable.queue if self._durable else worker_queue.WorkQueue[pipeline.Pipeline](bounds),
+            time=self._time,
+            observe=self.metrics.batch_seconds.observe,
+            quota=fairness.Quota(chosen.namespace_records_per_s, chosen.namespace_burst),
+        )
 
     def _followers(self) -> list[watched.Follower]:
         change = self.context.worker.change
@@ -323,6 +304,7 @@ class Operator:
             self._rules,
             inventory.InventoryFeed(inventory_changed),
             self._desk,
+            self._wishes,
         ]
 
     def _chores(self) -> list[steward.Chore]:
@@ -333,6 +315,8 @@ class Operator:
             change=self.context.worker.change,
             time=self._time,
             stream=self._stream.observations,
+            wishes=self._wishes,
+            checkpoints=self._durable.counts if self._durable else None,
         )
         self._stream.changed = self._if_leading(reporter.run)
         self._stream.further.append(self._ladder.observation)
@@ -389,8 +373,3 @@ class Operator:
 
     def _count_quiet(self) -> None:
         self.context.worker.change_once("triage", self._desk.count)
-
-
-def _instance() -> str:
-    """Return the name of this replica: the pod's, else the machine's with the process."""
-    return os.environ.get("HOSTNAME") or f"{socket.gethostname()}-{os.getpid()}"

@@ -1,6 +1,6 @@
 """What survives the process when there is a state folder: checkpoints of the memory, and acknowledged batches.
 
-``state_dir/checkpoints``, or the place that is set, holds what was learned; ``state_dir/spool`` holds every delivery from
+``state_dir/checkpoints``, or the place that is set, holds what was learned; ``state_dir/spool`` holds a delivery from
 its acknowledgement until a checkpoint includes it. After a restart the worker goes on exactly where the checkpoint
 stands: nothing is judged twice and nothing is missed. Built by `control.assembly` before the worker.
 """
@@ -91,15 +91,17 @@ class Durable:
         """Where the followed audit log goes on, after what the spool still holds; None for its beginning."""
         return self._queue.resume_of_source()
 
-    def follow(self, *, unfinished: Callable[[], Iterable[str]]) -> None:
+    def follow(self, *, unfinished: Callable[[], Iterable[str]], behind: Callable[[], list[bytes]] = list) -> None:
         """Say what belongs into checkpoints; before the worker starts.
 
         Parameters
         ----------
         unfinished
             Gives the uids of detections that outputs have not confirmed.
+        behind
+            Gives the records that left the spool and wait behind others.
         """
-        self._checkpoints.follow(resume=self._resume, trims=self._spool, unfinished=unfinished)
+        self._checkpoints.follow(resume=self._resume, trims=self._spool, unfinished=unfinished, behind=behind)
 
     def duty(self) -> worker.Duty:
         """Return the worker's duty of taking checkpoints, one more at the end."""

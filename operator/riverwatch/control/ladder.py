@@ -8,7 +8,7 @@ control thread (`observation`).
 from __future__ import annotations
 
 from riverwatch.api.v1alpha1 import conditions, words
-from riverwatch.runtime import pipeline, pressure
+from riverwatch.runtime import pipeline, pressure, worker
 
 _TOLD = {
     pressure.Step.EASY: ("ModelsAndRules", "rules and models judge every record"),
@@ -53,3 +53,11 @@ class Ladder:
         easy = self._step is pressure.Step.EASY
         status = words.ConditionStatus.TRUE if easy else words.ConditionStatus.FALSE
         return conditions.Observation(conditions.KEEPING_UP, status, reason, message)
+
+
+def install(through: pipeline.Pipeline, judging: worker.Worker[pipeline.Pipeline], *, rules_only: bool) -> Ladder:
+    """Let models rest while the worker is behind, or always when asked to; before the worker starts."""
+    made = Ladder(rules_only=rules_only)
+    made.climb(through, judging.step)
+    judging.on_step(made.climb)
+    return made

@@ -154,6 +154,13 @@ class Client:
         user: dict[str, Any] = (review.get("status") or {}).get("userInfo") or {}
         return user
 
+    def whose(self, token: str) -> str:
+        """Ask the API server whose token that is; empty when it knows none such."""
+        kind = resources.TOKEN_REVIEWS
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "spec": {"token": token}}
+        status = self.call("POST", kind.path(), body=body).get("status") or {}
+        return str((status.get("user") or {}).get("username") or "") if status.get("authenticated") is True else ""
+
     def call(
         self,
         method: str,

@@ -33,6 +33,7 @@ SKIP_WORDS: Mapping[str, str] = {
     "truncated": "cut off",
     "duplicate": "seen before",
     "no_room": "no room in the queue",
+    "over_quota": "over the quota of its namespace",
     "own_identity": "riverwatch's own request",
     "disabled": "switched off by policy",
     "missing_timestamp": "without a time",

@@ -40,6 +40,8 @@ class Counts:
     failed: int = 0
     skipped: int = 0
     """Times a checkpoint was due while the one before was still being written."""
+    digest: str = ""
+    """Checksum of the last one, ``sha256:...``; empty when none was written."""
     stored_bytes: int = 0
     """Size of the last one."""
     pause_s: float = 0.0
@@ -59,6 +61,8 @@ class Recovery:
     """Parts that start empty although a checkpoint was there, with the reason."""
     unfinished: list[finding.Detection]
     """Detections that outputs had not confirmed when the checkpoint was taken; hand them over again."""
+    waiting: list[bytes] = dataclasses.field(default_factory=list)
+    """Records that had left the spool and waited behind others; let them wait again."""
 
     @property
     def position(self) -> spool.Position | None:
@@ -92,6 +96,7 @@ class Checkpointer:
         self._last_s = float("-inf")
         self._resume: Callable[[], snapshot.Resume] = dict
         self._unfinished: Callable[[], Iterable[str]] | None = None
+        self._behind: Callable[[], list[bytes]] = list
         self._spool: spool.Spool | None = None
         self._waiting: snapshot.Snapshot | None = None
         self._writing = False
@@ -105,6 +110,7 @@ class Checkpointer:
         resume: Callable[[], snapshot.Resume],
         trims: spool.Spool | None = None,
         unfinished: Callable[[], Iterable[str]] | None = None,
+        behind: Callable[[], list[bytes]] = list,
     ) -> None:
         """Say what belongs into a checkpoint beside the memory; only before the first `tick`.
 
@@ -117,8 +123,11 @@ class Checkpointer:
         unfinished
             Asked on the worker's thread: uids of detections that outputs have not confirmed; without it every open
             incident counts as such.
+        behind
+            Asked on the worker's thread: records that wait behind others.
         """
         self._resume, self._spool, self._unfinished = resume, trims, unfinished
+        self._behind = behind
 
     def recover(self, memory: pipeline.Pipeline) -> Recovery:
         """Take over the newest checkpoint that can be; as a whole if any can, else what can be of the newest.
@@ -130,12 +139,14 @@ class Checkpointer:
         """
         empty: list[str] = []
         unfinished: list[str] | None = None
+        behind: list[bytes] = []
 
         def take(one: snapshot.Snapshot, *, partial: bool) -> None:
             nonlocal unfinished
             data = snapshot.unpack(one.content)
             empty[:] = memory.restore(data, partial=partial)
             unfinished = data.get("unfinished")
+            behind[:] = data.get("behind", ())
 
         report = self._place.load(lambda one: take(one, partial=False))
         if report.cold and report.rejected:
@@ -144,7 +155,7 @@ class Checkpointer:
         again = list(memory.folder.open.values())
         if unfinished is not None:
             again = [one for one in again if one.uid in frozenset(unfinished)]
-        recovery = Recovery(report, list(empty), again)
+        recovery = Recovery(report, list(empty), again, behind)
         log = _log.warning if report.rejected or empty else _log.info
         log("state", extra={"reason": str(recovery)})
         return recovery
@@ -169,6 +180,8 @@ class Checkpointer:
         plain = dict(memory.snapshot())
         if self._unfinished is not None:
             plain["unfinished"] = sorted(self._unfinished())
+        if behind := self._behind():
+            plain["behind"] = behind
         one = snapshot.Snapshot(
             snapshot.pack(plain), bank.MODEL_VERSION, record_s=memory.learning.now_s, resume=self._resume()
         )
@@ -215,6 +228,7 @@ class Checkpointer:
             return
         self.counts.written += 1
         self.counts.stored_bytes = saved.stored_bytes
+        self.counts.digest = saved.digest
         self.counts.written_at_s = self._time.now_s()
         self.counts.trouble = ""
 

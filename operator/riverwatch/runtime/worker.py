@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from riverwatch import clock
 from riverwatch.activity import record
 from riverwatch.detections import finding
-from riverwatch.runtime import pressure, stream_watch, worker_identity, worker_queue
+from riverwatch.runtime import fairness, pressure, stream_watch, worker_identity, worker_queue
 from riverwatch.sources import base, decode
 
 _log = logging.getLogger(__name__)
@@ -89,6 +89,8 @@ class Worker(Generic[P]):
         Largest record, in bytes.
     observe
         Told the seconds that each delivery took.
+    quota
+        What one namespace may send before it waits behind others while the worker is behind.
     """
 
     def __init__(  # noqa: PLR0913 - two of them have good defaults
@@ -100,6 +102,7 @@ class Worker(Generic[P]):
         time: clock.Clock,
         record_max_bytes: int = decode.RECORD_MAX_BYTES,
         observe: Callable[[float], object] | None = None,
+        quota: fairness.Quota | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._deliver = deliver
@@ -107,6 +110,7 @@ class Worker(Generic[P]):
         self._time = time
         self.tally = base.Tally()
         self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
+        self.fairness = fairness.Fairness(quota)
         self.counts = Counts()
         self.watch = stream_watch.StreamWatch()
         self.step = pressure.Step.EASY
@@ -192,14 +196,17 @@ class Worker(Generic[P]):
             self._apply(apply)
         if work.delivery is not None:
             self._judge(work.delivery)
+        if self.fairness.waiting:
+            behind = work.delivery is not None and self._queue.depth
+            self._judge_waiting(fairness.TURN_RECORDS if behind else fairness.IDLE_RECORDS)
         self._look_at_pressure()
 
     def run(self) -> None:
         """Work until the queue is closed and empty; the body of the thread, or of whoever has a thread of his own."""
         while True:
-            work = self._queue.take(wait_s=IDLE_S)
+            work = self._queue.take(wait_s=0.0 if self.fairness.waiting else IDLE_S)
             self.turn(work)
-            if work.closed:
+            if work.closed and not self.fairness.waiting:
                 break
             self._do_duties(self._time.monotonic_s())
             if self._queue.held:
@@ -231,6 +238,10 @@ class Worker(Generic[P]):
                 self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(records) - len(kept))
                 self.watch.own([one for one in records if own.made(one)])
                 records = kept
+        if self.fairness.waiting or self._queue.depth:
+            records, lost = self.fairness.admit(records, at_s=delivery.received_s)
+            if lost:
+                self.tally.skip(base.SkipReason.OVER_QUOTA, where=delivery.where, count=lost)
         found = self._processed(records, where=delivery.where) if records else ()
         judged_s = self._time.monotonic_s()
         if found:
@@ -246,6 +257,13 @@ class Worker(Generic[P]):
         self.watch.delivered(delivery, records, took_s)
         self._observe(took_s)
         self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
+
+    def _judge_waiting(self, limit: int) -> None:
+        """Judge some of the records that wait behind others."""
+        found = self._processed(self.fairness.take(limit), where="records that waited behind others")
+        if found:
+            self.counts.detections += len(found)
+            self._deliver(found)
 
     def _processed(self, records: list[record.AuditRecord], *, where: str) -> Sequence[finding.Detection]:
         """Judge a batch; when that raises, judge record by record, so that only the bad one is lost."""

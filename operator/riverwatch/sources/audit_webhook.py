@@ -18,11 +18,10 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiohttp import web
 
 from riverwatch import clock, errors, metrics
-from riverwatch.sources import base, cards, webhook_access, webhook_body, webhook_pushes
+from riverwatch.sources import base, cards, token_review, webhook_access, webhook_body, webhook_pushes, webhook_quota
 
 _log = logging.getLogger(__name__)
 
@@ -50,17 +49,7 @@ Take = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 _TEXT = "text/plain"
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What one request may cost."""
-
-    body_bytes: int = 32 * 1024 * 1024
-    """Largest body, in bytes after decompression."""
-    records: int = 20_000
-    """Largest number of records in one body; kube-apiserver sends 400 by default."""
-    body_s: float = 30.0
-    """Seconds in which the body must have arrived: the API server's own patience."""
-    in_flight_bytes: int = 128 * 1024 * 1024
-    """Bytes of all bodies being received at once; beyond it senders are shed."""
+Limits = webhook_quota.Limits
 
 
 class AuditWebhook:
@@ -78,6 +67,8 @@ class AuditWebhook:
         Whether plain HTTP without credentials is allowed; only on loopback.
     limits
         What one request may cost.
+    reviewer
+        Asks the cluster about bearer tokens that no file names; nobody is asked when None.
     counters
         Where answers are counted; a throwaway one when None.
     time
@@ -102,6 +93,7 @@ class AuditWebhook:
         access: webhook_access.Access | None = None,
         insecure: bool = False,
         limits: Limits | None = None,
+        reviewer: token_review.TokenReviewer | None = None,
         counters: metrics.Metrics | None = None,
         time: clock.Clock | None = None,
         reload_s: float = 5.0,
@@ -111,11 +103,13 @@ class AuditWebhook:
         self._wanted_port = port
         self._access = access or webhook_access.Access()
         self._limits = limits or Limits()
+        self._quota = webhook_quota.SourceQuota(self._limits.source_bytes_per_s)
+        self._reviewer = reviewer
         self._counters = counters or metrics.Metrics()
         self._time = time or clock.SystemClock()
         self._reload_s = reload_s
         self._open = insecure and not self._access.files
-        webhook_access.check(self._access, host=host, insecure=insecure)
+        webhook_access.check(self._access, host=host, insecure=insecure, reviewed=reviewer is not None)
         self._stamp = webhook_access.stamp(self._access)
         self._tls = webhook_access.tls_context(self._access)
         self._tokens = webhook_access.Tokens.read(self._access.token_file)
@@ -279,7 +273,9 @@ class AuditWebhook:
         return web.Response(text="ok\n") if not self._stopping else _refusal(503, "stopping")
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        return await self.receive_body(request, self._take) if self._allowed(request) else self._unknown()
+        if not self._allowed(request) and not await self._vouched(request):
+            return self._unknown()
+        return await self.receive_body(request, self._take)
 
     def _unknown(self) -> web.Response:
         refusal = _refusal(401, "send a valid bearer token or client certificate")
@@ -306,8 +302,8 @@ class AuditWebhook:
             return _refusal(413, f"the body is over {self._limits.body_bytes} bytes; send smaller batches")
         if self._stopping:
             return self._shed(503, "stopping; send it again")
-        if self._in_flight + expected > self._limits.in_flight_bytes and self._in_flight:
-            return self._shed(429, "too many batches at once; send it again")
+        if crowded := self._crowded(request, expected):
+            return self._shed(429, f"{crowded}; send it again")
         self._in_flight += expected
         try:
             async with asyncio.timeout(self._limits.body_s):
@@ -323,6 +319,14 @@ class AuditWebhook:
             return _refusal(408, f"the body did not arrive within {self._limits.body_s:g} s")
         finally:
             self._in_flight -= expected
+
+    def _crowded(self, request: web.Request, expected: int) -> str:
+        """Say why there is no room for a body now; empty when there is."""
+        if self._in_flight and self._in_flight + expected > self._limits.in_flight_bytes:
+            return "too many batches at once"
+        if not self._quota.allow(request.remote or "", expected, now_s=self._time.monotonic_s()):
+            return "this sender is over its quota"
+        return ""
 
     async def _read(self, request: web.Request) -> bytes:
         """Read a body, joined once; aiohttp's own way copies it three times."""
@@ -365,6 +369,15 @@ class AuditWebhook:
         return self.known_certificate(request) or any(
             self._tokens.accept(token) for token in webhook_pushes.offered(request.headers, request.query)
         )
+
+    async def _vouched(self, request: web.Request) -> bool:
+        """Whether the cluster knows the token as that of a user who may send."""
+        if self._reviewer is None:
+            return False
+        for token in webhook_pushes.offered(request.headers, request.query):
+            if await self._reviewer.accept(token):
+                return True
+        return False
 
     def known_certificate(self, request: web.Request) -> bool:
         """Whether the sender showed a client certificate of the CA, or nobody needs to show anything."""

@@ -23,8 +23,10 @@ AUDIT_WEBHOOK = base.SourceCard(
         "audit_client_ca",
         "audit_insecure",
         "audit_max_body_bytes",
+        "audit_source_bytes_per_s",
+        "audit_review_users",
     ),
-    rbac=(),
+    rbac=("create authentication.k8s.io/tokenreviews",),
     blind_spots=(
         "What the audit policy leaves out, and what the API server drops when its own buffer is full.",
         "Records wait in the API server up to --audit-webhook-batch-max-wait (30 s by default) before they are sent.",

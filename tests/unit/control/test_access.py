@@ -26,6 +26,7 @@ def test_nothing_is_written_but_our_own_objects_events_leases_and_reviews():
         ("", "events"),
         ("coordination.k8s.io", "leases"),
         ("authentication.k8s.io", "selfsubjectreviews"),
+        ("authentication.k8s.io", "tokenreviews"),
     }
 
 
