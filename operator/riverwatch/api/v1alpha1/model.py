@@ -72,7 +72,7 @@ class ShedCandidate(base.ApiModel):
     time: base.Time
     """When it was shed, in record time."""
     actor: base.Line
-    """Who acted; with ` as ` and a name when it was for somebody else."""
+    """User name, and after it the one it acted as when it impersonated somebody."""
     score: Annotated[float, pydantic.Field(ge=0, le=100)]
     """How strange it was, as `spec.score` of a ThreatDetection."""
     nats: Annotated[float, pydantic.Field(ge=0)]
