@@ -30,8 +30,13 @@ def coverage_part(report: coverage.Report, console: rich.console.Console) -> Non
     _line(console, f"{report.looked_at:,} records of {len(report.policy)} kinds of requests were looked at.")
     if not report.enough:
         _line(console, f"That is little: at least {coverage.ENOUGH} are needed before absence means anything.")
-    _sights(console, report.of(coverage.Sight.NOT_RECORDED), "cannot fire: such requests are not recorded", "bold red")
-    _sights(console, report.of(coverage.Sight.TOO_LOW), "cannot fire: the audit level is too low", "bold red")
+    _sights(
+        console,
+        report.of(coverage.Sight.NOT_RECORDED),
+        "cannot fire, because such requests are not recorded",
+        "bold red",
+    )
+    _sights(console, report.of(coverage.Sight.TOO_LOW), "cannot fire, because the audit level is too low", "bold red")
     _sights(console, report.of(coverage.Sight.PARTLY), "see only a part", "bold yellow")
     unseen = report.of(coverage.Sight.NOT_SEEN)
     if unseen:
@@ -105,9 +110,12 @@ def _identity(console: rich.console.Console, one: attack_surface.Identity) -> No
     head.append(f"{one.severity.upper()} {one.danger:g}", style=STYLES.get(one.severity, "bold"))
     head.append(f"  {words.plain(one.label)}")
     _wrapped(console, head, 0)
+    together: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for grant in one.grants:
-        where = f" in {_some(grant.namespaces)}" if grant.namespaces else " in the whole cluster"
-        _line(console, f"{grant.meaning}{where} ({_some(grant.bindings)})", indent=4)
+        together.setdefault((grant.namespaces, grant.bindings), []).append(grant.meaning)
+    for (namespaces, bindings), meanings in together.items():
+        where = f"in {_some(namespaces)}" if namespaces else "in the whole cluster"
+        _line(console, f"{where} ({_some(bindings)}): {'; '.join(meanings)}", indent=4)
     if one.pods:
         _line(console, f"its token lies in {words.counted(one.pods, 'running pod')} of {one.namespace}", indent=4)
     if one.reached_by:

@@ -316,7 +316,8 @@ def _fits(box: bounds.Box, cell: Cell) -> bool:
     """Whether records of a cell can be inside a box."""
     return (
         (box.resources is None or cell.resource.lower() in box.resources)
-        and (box.subresources is None or cell.subresource.lower() in box.subresources)
+        # Status reports are kept at Metadata everywhere; a rule that names no subresource is not about them.
+        and (cell.subresource != "status" if box.subresources is None else cell.subresource.lower() in box.subresources)
         and (box.verbs is None or any(_ACCESS.get(verb, Access.OTHER) is cell.access for verb in box.verbs))
     )
 

@@ -16,7 +16,7 @@ from riverwatch.runtime import coverage
 from riverwatch.sources import base
 
 SAMPLE = 8
-"""Records looked at per delivery: of a full batch of 400 it is 2%, which costs less than 0.1 us a record."""
+"""Records looked at per delivery: of a full batch of 400 it is 2%, which costs 0.16 us a record (measured)."""
 
 MAX_SENDERS = 64
 """Senders remembered; the largest control planes have a handful of API servers. The one silent longest goes first."""

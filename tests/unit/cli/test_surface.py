@@ -53,7 +53,7 @@ def test_both_parts_are_printed(objects):
     assert done.exit_code == 0, done.output
     assert "What the audit stream shows" in done.output
     assert "HIGH 85  ServiceAccount web/front" in done.output
-    assert "may read secrets in the whole cluster (ClusterRoleBinding reader)" in done.output
+    assert "in the whole cluster (ClusterRoleBinding reader): may read secrets" in done.output
 
 
 def test_json_holds_everything(objects):

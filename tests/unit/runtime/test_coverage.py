@@ -61,6 +61,17 @@ def test_rule_sees_a_part_when_one_of_its_resources_is_recorded_too_low():
     assert (found.sight, found.where) == (coverage.Sight.PARTLY, ("write apps/deployments: Metadata",))
 
 
+def test_status_reports_do_not_blind_a_rule():
+    seen = coverage.Coverage()
+    look(seen, **POD)
+    look(seen, verb="update", resource="pods", subresource="status", level="Metadata")
+
+    assert {sight(seen, name).sight for name in ("host-path", "scaled-to-zero")} <= {
+        coverage.Sight.SEES,
+        coverage.Sight.NOT_SEEN,
+    }
+
+
 def test_bodies_that_never_arrive_count_as_not_recorded_whatever_the_level_says():
     seen = coverage.Coverage()
     look(seen, coverage.BODY_TRIES - 1, verb="create", resource="pods", level="RequestResponse")
