@@ -72,15 +72,15 @@ SENTENCES = {
     "never refused": (
         part("outcome", "403 on list secrets", usual=(), bursts=0, unseen_in=("cluster",)),
         (
-            "It was refused ('403 on list secrets') for the first time: in 4 days it had never been refused. Nobody else in "
-            "the cluster ever showed this."
+            "It was refused ('403 on list secrets') for the first time: in 4 days it had never been refused. Nobody "
+            "else in the cluster ever showed this."
         ),
     ),
     "a place": (
         part("network", "198.51.100.0/24", usual=(("its own pods", 200),), unseen_in=("cluster",)),
         (
-            "It was used from '198.51.100.0/24' for the first time: in 4 days (200 samples) it was used from its own pods "
-            "(100%). Nobody else in the cluster ever showed this."
+            "It was used from '198.51.100.0/24' for the first time: in 4 days (200 samples) it was used from its own "
+            "pods (100%). Nobody else in the cluster ever showed this."
         ),
     ),
     "an hour says nothing about others": (
@@ -93,22 +93,22 @@ SENTENCES = {
     "outside all namespaces": (
         part("namespace", "cluster-wide", usual=(("web", 200),), unseen_in=("cluster",)),
         (
-            "It acted cluster-wide for the first time: in 4 days (200 samples) it touched 'web' (100%). Nobody else in the "
-            "cluster ever showed this."
+            "It acted cluster-wide for the first time: in 4 days (200 samples) it touched 'web' (100%). Nobody else "
+            "in the cluster ever showed this."
         ),
     ),
     "under another name": (
         part(observed="as system:admin: list secrets", usual=(), bursts=0, unseen_in=("cluster",), age_s=0.0),
         (
-            "It did 'list secrets' as system:admin for the first time: nothing was known about it before. Nobody else in "
-            "the cluster ever showed this."
+            "It did 'list secrets' as system:admin for the first time: nothing was known about it before. Nobody else "
+            "in the cluster ever showed this."
         ),
     ),
     "a credential in two places": (
         part("credential", "198.51.100.7 with the token of pod web/a", usual=(("10.4.7.19", 1),), unseen_in=()),
         (
-            "198.51.100.7 used the token of pod web/a; its own place is 10.4.7.19. Such a credential belongs in one place; "
-            "a second one means that it was copied."
+            "198.51.100.7 used the token of pod web/a; its own place is 10.4.7.19. Such a credential belongs in one "
+            "place; a second one means that it was copied."
         ),
     ),
 }
