@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pathlib
+import re
+import shlex
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 
 from riverwatch import errors, vocabulary
 from riverwatch.activity import sample
+from riverwatch.detections import advice, finding
 from riverwatch.rules import attack, base, cases, checklist, engine, loading, pages, rule, sigma
 
 SPEAK_OF_TRIES = {
@@ -132,10 +135,89 @@ def test_card_is_whole(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_recommendations_name_only_known_places(path: str) -> None:
+def test_recommendations_are_commands_or_sentences(path: str) -> None:
     for step in card_of(path).recommendations:
-        filled = step.replace("{namespace}", "").replace("{name}", "").replace("{actor}", "")
-        assert "{" not in filled.replace("'{.spec.", "")
+        if advice.is_command(step):
+            command = step.partition("   # ")[0]
+            assert not set(command) & set("|;<>`"), step
+            assert not re.search(r"\b(once|when|if|with the)\b", command), step
+        else:
+            assert "kubectl" not in step
+            assert step[0].isupper()
+        assert set(re.findall(r"\{(\w+)\}", step)) <= {"namespace", "kind", "name", "actor"}, step
+
+
+def empty_detection() -> finding.Detection:
+    return finding.Detection(
+        uid="0123456789abcdef",
+        namespace="web",
+        title="",
+        use_case=vocabulary.UseCase.EXECUTION,
+        severity=vocabulary.Severity.LOW,
+        score=0.0,
+        confidence=0.0,
+        kind=vocabulary.DetectionKind.RULE,
+        detectors=[],
+        actor=finding.Actor("User", "ana"),
+        impersonated_by="",
+        source_ips=[],
+        user_agents=[],
+        targets=[],
+        techniques=[],
+        first_seen_s=0.0,
+        last_seen_s=0.0,
+        observed_at_s=0.0,
+        evidence=[],
+        evidence_count=0,
+        explanation=[],
+        counterfactual="",
+        recommendations=[],
+        model_version="",
+        policy_refs=[],
+    )
+
+
+def told(path: str, records: Any, *, name: str = "") -> list[str]:
+    """Return the recommendations of the last hit on these records."""
+    judge = engine.RuleEngine(RULES[path])
+    steps: list[str] = []
+    for fields in copy.deepcopy(list(records)):
+        if name and fields.get("objectRef", {}).get("name"):
+            fields["objectRef"]["name"] = name
+        activity = sample.activity_of(fields)
+        found = [hit for hit in judge.match(activity) if hit.card.id == card_of(path).id]
+        if found:
+            steps = advice.recommendations(activity, found, empty_detection())
+    return steps
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_recommended_can_be_run_as_it_stands(path: str) -> None:
+    for case in CASES[path]:
+        if not case.fires:
+            continue
+        steps = told(path, case.records)
+        assert len(steps) >= 2, case.name
+        for step in steps:
+            assert not re.search(r"\{(namespace|kind|name|actor)\}|<[a-z]+>|\bNAME\b|\bWHY\b", step), step
+            if advice.is_command(step):
+                words = shlex.split(step, comments=True)
+                assert words[0] == "kubectl"
+                assert "" not in words, step
+            else:
+                assert "kubectl" not in step, step
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_hostile_name_stays_one_word_of_a_command(path: str) -> None:
+    hostile = "x; rm -rf / #$(id) 'q'\nrm -rf /"
+    for case in CASES[path]:
+        if case.fires:
+            for step in filter(advice.is_command, told(path, case.records, name=hostile)):
+                assert step.isprintable()
+                words = shlex.split(step, comments=True)
+                assert "rm" not in words, step
+                assert "-rf" not in words, step
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -25,6 +25,9 @@ MAX_SUMMARY_CHARS = 300
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
+MAX_NAME_CHARS = 512
+"""Longest name inside a command; Kubernetes' own are shorter."""
+
 MAX_WORD_CHARS = 120
 """Longest name inside a summary."""
 
@@ -117,15 +120,17 @@ def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], f
     steps: list[str] = []
     for hit in hits:
         words = _words(hit, activity, found)
-        steps += [_filled(step, words) for step in hit.card.recommendations if "name" in words or "{name}" not in step]
+        steps += [
+            _filled(step, words) for step in hit.card.recommendations if set(_PLACEHOLDER.findall(step)) <= words.keys()
+        ]
     told = any(RIGHTS in step for step in steps)
-    own = _steps_for(activity, who=shlex.quote(activity.principal.username))
+    own = _steps_for(activity, who=_word(activity.principal.username))
     steps += [step for step in own if not (told and RIGHTS in step)]
-    steps.sort(key=lambda step: "kubectl" not in step)
+    steps.sort(key=lambda step: not is_command(step))
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
     triage = (
-        f"Say what it was: kubectl {home}patch rwtd {found.name} --type merge "
-        """-p '{"spec":{"triage":{"verdict":"Expected","reason":"WHY"}}}'"""
+        f"kubectl {home}patch rwtd {found.name} --type merge "
+        """-p '{"spec":{"triage":{"verdict":"Expected","reason":"known work"}}}'   # if it was"""
     )
     return [*list(dict.fromkeys(steps))[: MAX_RECOMMENDATIONS - 1], triage]
 
@@ -137,13 +142,13 @@ def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.De
     )
     named = [one for one in (here, *found.targets) if one.name and one.name in hit.summary]
     words = {
-        "namespace": shlex.quote((named[0] if named else here).namespace or "default"),
-        "actor": shlex.quote(activity.principal.username),
+        "namespace": _word((named[0] if named else here).namespace or "default"),
+        "actor": _word(activity.principal.username),
     }
     if not named:
         return words
     kind = f"{named[0].resource}.{named[0].api_group}" if named[0].api_group else named[0].resource
-    return words | {"name": shlex.quote(named[0].name), "kind": shlex.quote(kind)}
+    return words | {"name": _word(named[0].name), "kind": _word(kind)}
 
 
 def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
@@ -155,17 +160,22 @@ def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
         ]
     if principal.kind is not identities.PrincipalKind.SERVICE_ACCOUNT:
         return []
-    namespace = shlex.quote(principal.namespace)
-    account = shlex.quote(principal.name)
+    namespace = _word(principal.namespace)
+    account = _word(principal.name)
     listing = f"kubectl -n {namespace} get pods -o wide"
     steps = [
         f"{listing} --field-selector spec.serviceAccountName={account}   # who runs as it",
         f"kubectl auth can-i --list --as={who} -n {namespace}   # what it may do",
     ]
     if activity.token_pod:
-        pod = shlex.quote(activity.token_pod)
+        pod = _word(activity.token_pod)
         steps.append(f"kubectl -n {namespace} delete pods {pod}   # if its token was stolen: ends the token")
     return steps
+
+
+def _word(text: str) -> str:
+    """Return text as one word of a command line, on one line even inside a comment."""
+    return shlex.quote(printable(text, MAX_NAME_CHARS))
 
 
 def _filled(step: str, words: dict[str, str]) -> str:

@@ -46,7 +46,8 @@ class RuleCard(msgspec.Struct, frozen=True):
     false_positives: tuple[str, ...]
     blind_spots: tuple[str, ...]
     recommendations: tuple[str, ...]
-    """What a responder should run or check, one step each; may name ``{namespace}``, ``{name}`` and ``{actor}``."""
+    """What a responder should run or check, one step each: one exact command that starts with ``kubectl``, perhaps with
+    a comment behind it, or a sentence; may name ``{namespace}``, ``{kind}``, ``{name}`` and ``{actor}``."""
     raises: bool = True
     """False for informational rows: they feed models and context and never raise a detection alone."""
     sequence: bool = False
