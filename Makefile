@@ -59,8 +59,10 @@ SECONDS_EACH ?= 60
 fuzz: setup ## Damage inputs of every parser for SECONDS_EACH seconds (60), or of one: make fuzz PARSER=rule SECONDS_EACH=600
 	nice -n 15 $(BIN)/python tests/fuzz/run.py --seconds $(SECONDS_EACH) $(if $(PARSER),--parser $(PARSER))
 
-bench: setup ## Measure decoding and rules as ratios in one run (wants a quiet machine)
+bench: setup ## Measure speed, memory and start as ratios in one run, and kill a hundred times (wants a quiet machine)
 	$(BIN)/pytest tests/perf
+	$(BIN)/riverwatch bench
+	RIVERWATCH_TEST_KILLS=100 $(BIN)/pytest -n0 tests/e2e/test_killed.py
 
 demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write what was found
 	@$(BIN)/python -m riverwatch.demo

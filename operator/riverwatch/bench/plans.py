@@ -10,13 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 
 import riverwatch
 from riverwatch import errors
-from riverwatch.bench import cores, figures, plan_files, plan_webhook, setting, workload
+from riverwatch.bench import (
+    cores,
+    figures,
+    plan_files,
+    plan_memory,
+    plan_start,
+    plan_webhook,
+    plan_writer,
+    setting,
+    workload,
+)
 
 PLANS: Mapping[str, Callable[[setting.Setting], figures.Result]] = {
     "B1": plan_files.run,
     "B2": plan_webhook.run_rules,
     "B3": plan_webhook.run_product,
     "B6": plan_webhook.run_burst,
+    "B7": plan_memory.run,
+    "B8": plan_writer.run,
+    "B9": plan_start.run,
 }
 """Benchmark -> what runs it."""
 

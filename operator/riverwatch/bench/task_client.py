@@ -29,6 +29,8 @@ PATIENCE_S = 60.0
 """Seconds without an answer after which a connection counts as broken."""
 
 _END = b"\r\n\r\n"
+_DAY = re.compile(rb'"requestReceivedTimestamp":"(\d{4}-\d\d-\d\d)')
+_ID = re.compile(rb'"auditID":"[0-9a-f]{8}')
 
 
 class Connection:
@@ -83,7 +85,7 @@ class Sending:
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
-        self._bodies = bodies(pathlib.Path(order["bodies"]).read_bytes().splitlines(keepends=True))
+        self._bodies = bodies(pathlib.Path(order["bodies"]))
         self._connections = [Connection(order) for _ in range(order["connections"])]
         self._lock = threading.Lock()
 
@@ -136,15 +138,23 @@ class Sending:
             connection.close()
 
 
-def bodies(lines: list[bytes]) -> Iterator[bytes]:
-    """Yield the bodies; from the second time on with ids and days of their own, or they would count as repeated."""
-    yield from lines
-    found = re.search(rb'"requestReceivedTimestamp":"(\d{4}-\d\d-\d\d)', lines[0]) if lines else None
-    first = found[1] if found else b"no day"
-    for turn in itertools.count(1):
-        day = (dt.date.fromisoformat(first.decode()) + dt.timedelta(days=turn)).isoformat().encode() if found else first
-        for line in lines:
-            yield re.sub(rb'"auditID":"[0-9a-f]{8}', b'"auditID":"%08x' % turn, line).replace(first, day)
+def bodies(path: pathlib.Path) -> Iterator[bytes]:
+    """Yield the lines of a file for ever, each time with ids and a day of their own, so that none counts as repeated."""
+    first = b""
+    for turn in itertools.count():
+        with path.open("rb") as file:
+            for line in file:
+                if not first:
+                    found = _DAY.search(line)
+                    first = found[1] if found else b"no day"
+                yield line if not turn else _later(line, first, turn)
+
+
+def _later(line: bytes, first: bytes, days: int) -> bytes:
+    line = _ID.sub(b'"auditID":"%08x' % days, line)
+    if first == b"no day":
+        return line
+    return line.replace(first, (dt.date.fromisoformat(first.decode()) + dt.timedelta(days=days)).isoformat().encode())
 
 
 def main(order: dict[str, Any]) -> None:

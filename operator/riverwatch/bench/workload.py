@@ -85,7 +85,12 @@ def made(folder: pathlib.Path, *, seed: int, records: int) -> Workload:
     records
         How many, from 400.
     """
-    load.write(folder, load.Size(records=records), seed=seed)
+    return made_as(folder, load.Size(records=records), seed=seed)
+
+
+def made_as(folder: pathlib.Path, size: load.Size, *, seed: int) -> Workload:
+    """Make the work of a cluster of some size in a folder."""
+    load.write(folder, size, seed=seed)
     return opened(folder)
 
 
