@@ -132,7 +132,11 @@ def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], f
         f"kubectl {home}patch rwtd {found.name} --type merge "
         """-p '{"spec":{"triage":{"verdict":"Expected","reason":"known work"}}}'   # if it was"""
     )
-    return [*list(dict.fromkeys(steps))[: MAX_RECOMMENDATIONS - 1], triage]
+    distinct: dict[str, str] = {}
+    for step in steps:
+        # Rules ask for the same command for different reasons.
+        distinct.setdefault(step.partition("   #")[0], step)
+    return [*list(distinct.values())[: MAX_RECOMMENDATIONS - 1], triage]
 
 
 def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.Detection) -> dict[str, str]:

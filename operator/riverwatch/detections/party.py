@@ -127,7 +127,8 @@ def walk(found: finding.Detection, items: list[argument.Evidence], *, place: str
 
 def _short(item: argument.Evidence) -> str:
     """Return what was done, without who, from where and with what result: the evidence says that."""
-    return item.summary.removeprefix(f"{item.actor} ").partition(" -> ")[0]
+    done, _, result = item.summary.removeprefix(f"{item.actor} ").partition(" -> ")
+    return f"{done} (refused)" if result[:3] in {"401", "403"} else done
 
 
 def hand_over(found: finding.Detection, step: finding.Step) -> None:

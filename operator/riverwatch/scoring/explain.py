@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from riverwatch import vocabulary
+from riverwatch.activity import identities
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
 from riverwatch.scoring import argument, wording
@@ -103,7 +104,8 @@ def _rule_reasons(hits: Sequence[rules_base.RuleHit], share: float) -> list[argu
     for place, hit in enumerate(hits[:MAX_RULES]):
         matched = "; ".join(f"{name}={value}" for name, value in hit.matched) or hit.summary
         others = len(hits) - MAX_RULES
-        more = f" {others} more rules hit." if place == MAX_RULES - 1 and others > 0 else ""
+        last = place == MAX_RULES - 1 and others > 0
+        more = f" {others} more rule{'' if others == 1 else 's'} hit." if last else ""
         told.append(
             argument.Reason(
                 feature=f"rule:{hit.card.id}",
@@ -186,7 +188,8 @@ def title(actor: str, parts: list[base.Surprise], hits: list[rules_base.RuleHit]
     """Return one line that says who and what, at most 120 characters."""
     if hits:
         best = max(hits, key=lambda hit: hit.card.severity.rank)
-        text = f"{best.card.title} by {actor}"
+        # Nobody did it whom a name would tell.
+        text = best.card.title if actor == identities.ANONYMOUS else f"{best.card.title} by {actor}"
     else:
         where, what = _seen(parts)
         if where and what:

@@ -92,8 +92,8 @@ WORDINGS = {
         alone=True,
     ),
     "volume": Wording(
-        "reached {value}",
-        "the most it reached were",
+        "came to {value}",
+        "its largest counts were",
         "it had never reached an amount that is counted",
         "amounts",
         "with less than {value}",
@@ -155,7 +155,8 @@ def sentence(part: base.Surprise, *, home: str) -> str:
     text = f"It {words.first.format(value=value(part.feature, part.observed))} for the first time"
     usual = _usual(part)
     if usual:
-        text += f": in {span(part.age_s)} ({part.bursts} samples) {words.usual} {usual}"
+        counted = "" if part.feature == "volume" else f" ({part.bursts} sample{'' if part.bursts == 1 else 's'})"
+        text += f": in {span(part.age_s)}{counted} {words.usual} {usual}"
     elif part.nats >= TOLD_NATS:
         text += f": in {span(part.age_s)} {words.never}" if part.age_s > 0.0 else ": nothing was known about it before"
     return f"{text}.{'' if words.alone else _others(part, home)}"
@@ -164,6 +165,8 @@ def sentence(part: base.Surprise, *, home: str) -> str:
 def _usual(part: base.Surprise) -> str:
     if part.bursts <= 0:
         return ""
+    if part.feature == "volume":
+        return ", ".join(text for text, _ in part.usual)
     return ", ".join(f"{value(part.feature, text)} ({_share(count / part.bursts)})" for text, count in part.usual)
 
 
