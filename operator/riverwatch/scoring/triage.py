@@ -15,7 +15,7 @@ import msgspec
 
 from riverwatch import vocabulary
 from riverwatch.activity import record
-from riverwatch.features import attributes
+from riverwatch.features import attributes, vector
 from riverwatch.models import bank as model_bank
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
@@ -25,7 +25,7 @@ QUIET_S = 90 * 86_400.0
 """Seconds after the last evidence for which a finding stays quiet when the verdict does not say until when."""
 
 MAX_KEPT = 1_000
-"""Detections whose material is kept for a verdict, about 20 KB each at worst; the one that grew longest ago goes
+"""Detections whose material is kept for a verdict, about 4 KB each, 90 KB at worst; the one that grew longest ago goes
 first."""
 
 MAX_RULINGS = 2_000
@@ -34,7 +34,7 @@ MAX_RULINGS = 2_000
 MAX_VECTORS = 32
 """Vectors kept per detection: all that a verdict about it can teach."""
 
-MAX_SIGNS = 512
+MAX_SIGNS = 256
 """Signs kept per detection."""
 
 QUIETING = frozenset({vocabulary.Verdict.FALSE_POSITIVE, vocabulary.Verdict.EXPECTED})
@@ -65,8 +65,13 @@ class Material(msgspec.Struct):
     """Case keys of its identities."""
     signs: dict[str, None] = {}
     vectors: list[cases.Held] = []
-    taught: set[str] = set()
-    """Pairs of identity, attribute and value that the vectors hold."""
+
+    def teaches(self, measured: vector.FeatureVector) -> bool:
+        """Tell whether a vector holds a value that none of those kept does."""
+        kept = [one.measured.values for one in self.vectors if one.measured.identity == measured.identity]
+        return any(
+            value and all(values[place] != value for values in kept) for place, value in enumerate(measured.values)
+        )
 
 
 class Ruling(msgspec.Struct):
@@ -135,13 +140,8 @@ class Triage:
             if len(kept.signs) < MAX_SIGNS:
                 kept.signs[sign] = None
         for one in held:
-            measured = one.measured
-            fresh = {
-                f"{measured.identity}\n{place}={value}" for place, value in enumerate(measured.values) if value
-            } - kept.taught
-            if fresh and len(kept.vectors) < MAX_VECTORS:
+            if len(kept.vectors) < MAX_VECTORS and kept.teaches(one.measured):
                 kept.vectors.append(one)
-                kept.taught |= fresh
 
     def rule(
         self, uid: str, ruling: Ruling | None, *, bank: model_bank.Bank, now_s: float, subject: Subject | None = None
@@ -221,9 +221,7 @@ class Triage:
         """Return plain data for a checkpoint."""
         return {
             "rulings": {uid: msgspec.to_builtins(ruling) for uid, ruling in self.rulings.items()},
-            "material": [
-                [uid, msgspec.to_builtins(kept, order="deterministic")] for uid, kept in self._material.items()
-            ],
+            "material": [[uid, msgspec.to_builtins(kept)] for uid, kept in self._material.items()],
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
