@@ -6,8 +6,8 @@ theft, unless this cluster's network makes it common (proxies, address translati
 
     P(a credential moves) = (PRIOR + moved) / (1 + credentials seen more than once)
 
-kept per kind of credential. Where the inventory knows the pod's address or its end, the first use can
-already be judged. One estimator for the cluster, owned by `models.bank`.
+kept per kind of credential. Where the inventory knows the pod's address or its end, or an earlier token of
+the same pod was used, the first use can already be judged. One estimator for the cluster, owned by `models.bank`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ PRIOR = 0.1
 """Moves assumed before any was seen: a bound token does not move unless the network hides where it comes from."""
 
 MISMATCH_NATS = 6.0
-"""Surprise added when the inventory knows the credential's own address and it is another: about 1 in 400, a cautious
-figure for stale inventories."""
+"""Surprise added when the owner's address is known and it is another: about 1 in 400, a cautious figure for stale
+inventories and for pods that come back with another address when their node was restarted."""
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -66,6 +66,8 @@ class Use(msgspec.Struct, frozen=True):
     """Address of the owner as the inventory knows it; empty when unknown."""
     owner_gone: bool = False
     """Whether the inventory saw the owner end before this use."""
+    owner_uid: str = ""
+    """Uid of the pod it is bound to, which has one address for life whatever tokens it is given; empty when unknown."""
 
 
 class Credential(river_base.AnomalyDetector):
@@ -85,6 +87,8 @@ class Credential(river_base.AnomalyDetector):
     def __init__(self, max_credentials: int = MAX_CREDENTIALS) -> None:
         self.max_credentials = max_credentials
         self._addresses: dict[str, list[str]] = {}
+        self._places: dict[str, list[str]] = {}
+        """Owner's uid -> addresses it used any of its credentials from."""
         self._reused: dict[str, float] = {}
         self._moved: dict[str, float] = {}
 
@@ -100,7 +104,9 @@ class Credential(river_base.AnomalyDetector):
     def settled(self, use: Use) -> bool:
         """Tell whether the credential was counted from this address, so that a further use teaches nothing."""
         known = self._addresses.get(use.credential)
-        return known is not None and known[0] != "" and use.address in known
+        if known is None or known[0] == "" or use.address not in known:
+            return False
+        return not use.owner_uid or use.address in self._places.get(use.owner_uid, ())
 
     def opinion(self, use: Use) -> base.Surprise | None:
         """Return the surprise of a use, or None when it is where the credential belongs."""
@@ -109,12 +115,14 @@ class Credential(river_base.AnomalyDetector):
         if known and use.address not in known:
             reused, moved = self._reused.get(use.kind, 0.0), self._moved.get(use.kind, 0.0)
             nats = max(0.0, -math.log((PRIOR + moved) / (1.0 + reused)))
-        wrong_place = bool(use.own_address) and use.address != use.own_address and use.address not in known
+        places = self._places.get(use.owner_uid, []) if use.owner_uid else []
+        own = [use.own_address] if use.own_address else places
+        wrong_place = bool(own) and use.address not in own and use.address not in known
         if wrong_place or use.owner_gone:
             nats += MISMATCH_NATS
         if nats <= 0.0:
             return None
-        usual = [use.own_address] if wrong_place else known
+        usual = own if wrong_place else known
         return base.Surprise(
             model=CARD.name,
             feature="credential",
@@ -131,6 +139,7 @@ class Credential(river_base.AnomalyDetector):
         """Learn one use."""
         if not use.credential or not use.address or self.settled(use):
             return
+        self._learn_place(use)
         known = self._addresses.pop(use.credential, None)
         if known is None:
             self._addresses[use.credential] = ["", use.address]
@@ -148,13 +157,23 @@ class Credential(river_base.AnomalyDetector):
             known.append(use.address)
             del known[1 : len(known) - MAX_ADDRESSES]
 
+    def _learn_place(self, use: Use) -> None:
+        if not use.owner_uid:
+            return
+        places = self._places.setdefault(use.owner_uid, [])
+        if use.address not in places:
+            places.append(use.address)
+            del places[: len(places) - MAX_ADDRESSES]
+        if len(self._places) > self.max_credentials:
+            del self._places[next(iter(self._places))]
+
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self._addresses, self._reused, self._moved]
+        return [self._addresses, self._reused, self._moved, self._places]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
-        self._addresses, self._reused, self._moved = data  # type: ignore[assignment]
+        self._addresses, self._reused, self._moved, self._places = data  # type: ignore[assignment]
 
 
 def _use(x: Mapping[Hashable, Any]) -> Use:
@@ -165,4 +184,5 @@ def _use(x: Mapping[Hashable, Any]) -> Use:
         address=str(x.get("address", "")),
         own_address=str(x.get("own_address", "")),
         owner_gone=bool(x.get("owner_gone", False)),
+        owner_uid=str(x.get("owner_uid", "")),
     )

@@ -216,7 +216,7 @@ class Pipeline:
     ) -> finding.Detection | None:
         measured = vector.measure(
             activity,
-            rules="+".join(sorted(hit.card.id for hit in hits)) if hits else "",
+            rules=_rules_told(activity, hits),
             own_pod=self.inventory.own_pod(activity.principal, activity.source_ip),
             siblings=self.inventory.siblings(activity.principal),
             volume=volume,
@@ -283,6 +283,19 @@ class Pipeline:
             "token",
             f"pod {principal.namespace}/{activity.token_pod}",
             activity.source_ip,
-            own_address=own[0] if own and activity.source_ip not in own else "",
+            own_address=own[0] if own and activity.source_ip not in own else activity.source_ip if own else "",
             owner_gone=self.inventory.ended(principal.namespace, activity.token_pod),
+            owner_uid=_pod_uid(activity),
         )
+
+
+def _rules_told(activity: record.Activity, hits: Sequence[rules_base.RuleHit]) -> str:
+    """Return the rules whose first hit is news of its own; a list's rules say no more than its action and scope."""
+    told = [hit.card.id for hit in hits if hit.group or activity.verb != "list"]
+    return "+".join(sorted(told))
+
+
+def _pod_uid(activity: record.Activity) -> str:
+    user = activity.record.user
+    extra = user.extra if user else None
+    return extra.pod_uid[0] if extra and extra.pod_uid else ""

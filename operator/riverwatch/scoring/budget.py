@@ -19,11 +19,11 @@ QUIET_SHARE = 0.06
 """Share of the budget that anomalies of ordinary life may use: 5 a day become two a week. The rest is headroom
 for life that changes, so that the stated budget holds on bad days, too."""
 
-FLOOR_NATS = 9.0
-"""Least evidence that is ever raised: a chance of about 1 in 8,000 for the whole case."""
+FLOOR_NATS = 10.0
+"""Least evidence that is ever raised: a chance of about 1 in 22,000 for the whole case."""
 
-STRONG_FACTOR = 1.5
-"""Evidence beyond this multiple of the threshold is strong and is not shed."""
+STRONG_PER_DAY = 1.0 / 30.0
+"""Evidence that ordinary life reaches less often than this, alerts a day, is strong and is never shed."""
 
 DAY_S = 86_400.0
 """Seconds."""
@@ -48,7 +48,8 @@ class Budget:
     """Budgets of all policies: what was raised in the last 24 hours, what was shed."""
 
     def __init__(self) -> None:
-        self._raised: dict[str, collections.deque[tuple[float, float]]] = {}
+        self._raised: dict[str, dict[str, tuple[float, float]]] = {}
+        """Budget -> actor -> record time and evidence of the last case raised, the oldest first."""
         self.shed: collections.deque[Shed] = collections.deque(maxlen=MAX_SHED)
         self.shed_total = 0
 
@@ -57,14 +58,25 @@ class Budget:
         """Return the evidence, in nats, that a case needs under a budget of `per_day` alerts."""
         return max(FLOOR_NATS, tail.nats_at(max(per_day, 0.01) * QUIET_SHARE))
 
-    def admits(self, ref: str, *, nats: float, per_day: float, time_s: float) -> bool:
-        """Tell whether a weak candidate fits what is left of the last 24 hours."""
-        recent = self._recent(ref, time_s)
-        return len(recent) < per_day or nats > min(strength for _, strength in recent)
+    @staticmethod
+    def strong(tail: calibrate.Tail, threshold: float) -> float:
+        """Return the evidence, in nats, from which a case is raised whatever the budget says."""
+        return max(threshold, tail.nats_at(STRONG_PER_DAY))
 
-    def spend(self, ref: str, *, nats: float, time_s: float) -> None:
-        """Count a detection that was raised."""
-        self._recent(ref, time_s).append((time_s, nats))
+    def admits(self, ref: str, actor: str, *, nats: float, per_day: float, time_s: float) -> bool:
+        """Tell whether a weak candidate fits what is left of the last 24 hours, or folds into what was raised."""
+        recent = self._recent(ref, time_s)
+        if actor in recent or len(recent) < per_day:
+            return True
+        return nats > min(strength for _, strength in recent.values())
+
+    def spend(self, ref: str, actor: str, *, nats: float, time_s: float) -> None:
+        """Count a case that was raised; cases of one actor within a day are one alert."""
+        recent = self._recent(ref, time_s)
+        _, strongest = recent.pop(actor, (0.0, 0.0))
+        recent[actor] = (time_s, max(nats, strongest))
+        if len(recent) > MAX_RAISED:
+            del recent[next(iter(recent))]
 
     def drop(self, candidate: Shed) -> None:
         """Count a candidate that was shed."""
@@ -74,7 +86,7 @@ class Budget:
     def dump(self) -> dict[str, object]:
         """Return plain data for a checkpoint."""
         return {
-            "raised": {ref: list(recent) for ref, recent in self._raised.items()},
+            "raised": {ref: [[actor, *last] for actor, last in one.items()] for ref, one in self._raised.items()},
             "shed": msgspec.to_builtins(list(self.shed)),
             "shed_total": self.shed_total,
         }
@@ -82,12 +94,12 @@ class Budget:
     def load(self, data: dict[str, Any]) -> None:
         """Take over what `dump` returned."""
         for ref, recent in data["raised"].items():
-            self._raised[ref] = collections.deque(((time_s, nats) for time_s, nats in recent), maxlen=MAX_RAISED)
+            self._raised[ref] = {actor: (time_s, nats) for actor, time_s, nats in recent}
         self.shed.extend(msgspec.convert(data["shed"], list[Shed]))
         self.shed_total = data["shed_total"]
 
-    def _recent(self, ref: str, time_s: float) -> collections.deque[tuple[float, float]]:
-        recent = self._raised.setdefault(ref, collections.deque(maxlen=MAX_RAISED))
-        while recent and recent[0][0] < time_s - DAY_S:
-            recent.popleft()
+    def _recent(self, ref: str, time_s: float) -> dict[str, tuple[float, float]]:
+        recent = self._raised.setdefault(ref, {})
+        for actor in [actor for actor, (last_s, _) in recent.items() if last_s < time_s - DAY_S]:
+            del recent[actor]
         return recent

@@ -13,7 +13,7 @@ import msgspec
 from riverwatch.features import vector
 from riverwatch.models import base, credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument
+from riverwatch.scoring import argument, overlap
 
 IDLE_S = 1_800.0
 """Seconds without novelty that close a case: longer than the ten minutes between steps of a patient attacker."""
@@ -94,15 +94,16 @@ class Case(msgspec.Struct):
             0..2. Weight for the sensitivity of what was touched.
         """
         self.last_s = max(self.last_s, time_s)
-        strength = 0.0
+        fresh = []
         for part in parts:
             pair = f"{part.feature}={part.observed}"
             if pair in self.pairs or len(self.pairs) >= MAX_PAIRS:
                 continue
             self.pairs.add(pair)
-            strength += part.nats * factor
-            self.parts.append(part)
+            fresh.append(part)
+        strength = overlap.strength(fresh) * factor
         if strength > 0.0:
+            self.parts.extend(fresh)
             self.parts.sort(key=lambda part: -part.nats)
             del self.parts[MAX_PARTS:]
             self.strengths.append(strength)

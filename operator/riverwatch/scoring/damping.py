@@ -1,8 +1,10 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Three explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
-control plane's controllers act on other people's objects), the namespace is young, the object was just created. Only
-*where to* and *how much* are damped, never *what* or *where from*, and never rules. Pure but for the young things it
+Four explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), the namespace is young, the object was just created, the pod
+that a token is bound to runs on another node. *Where to* and *how much* are damped; *what* only for those who follow
+others and do it from their own place with their own client; *where from* only for a bound token that nothing says was
+moved. Rules never. Pure but for the young things it
 remembers; owned by `scoring.judge`.
 """
 
@@ -20,6 +22,10 @@ from riverwatch.models import base
 EXPLAINED = 0.25
 """Weight of a novelty that something else explains: still enough to add to a case that has more."""
 
+REFUSED_NODE = 0.5
+"""Weight of a refusal that a kubelet never met: the node authorizer forgets a pod before its kubelet does, but it is
+also what a stolen node credential meets first."""
+
 OUT_OF_PLACE = 1.5
 """Weight of a credential that left its place: what stolen credentials do and ordinary life hardly ever."""
 
@@ -33,6 +39,7 @@ MAX_YOUNG = 20_000
 """Namespaces and objects remembered, the oldest forgotten first."""
 
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
+_FROM = catalog.Facet.WHERE_FROM
 _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 
 
@@ -109,17 +116,33 @@ def _ever_public(part: base.Surprise) -> bool:
 
 def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) -> list[base.Surprise]:
     """Return the surprises with those damped that something else explains."""
+    displaced = any(_FACETS.get(part.feature, _FROM) is _FROM for part in parts)
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
-        why = "it follows what others decided"
+        parts = [_following(part, activity, displaced=displaced) for part in parts]
     elif young.explains(activity):
-        why = "the target is new"
-    else:
-        return sorted(parts, key=lambda part: -part.nats)
-    damped = [
-        msgspec.structs.replace(part, nats=part.nats * EXPLAINED, damped=why)
-        if _FACETS.get(part.feature) in _DAMPED
-        else part
-        for part in parts
-    ]
-    return sorted(damped, key=lambda part: -part.nats)
+        parts = [_less(part, "the target is new") if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
+    if activity.token_pod and not any(part.feature == "credential" for part in parts):
+        parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
+    return sorted(parts, key=lambda part: -part.nats)
+
+
+def _less(part: base.Surprise, why: str, weight: float = EXPLAINED) -> base.Surprise:
+    return msgspec.structs.replace(part, nats=part.nats * weight, damped=why)
+
+
+def _following(part: base.Surprise, activity: record.Activity, *, displaced: bool) -> base.Surprise:
+    facet = _FACETS.get(part.feature)
+    why = "it follows what others decided"
+    if facet in _DAMPED:
+        return _less(part, why)
+    if displaced or part.feature not in {"action", "outcome"}:
+        return part
+    # From its own place with its own client: new work is somebody else's doing, refusals are races with deletion.
+    node = activity.principal.kind is identities.PrincipalKind.NODE
+    return _less(part, why, REFUSED_NODE if node and part.feature == "outcome" else EXPLAINED)
+
+
+def _elsewhere(part: base.Surprise, activity: record.Activity) -> bool:
+    """Tell whether a bound token is used from another private network, while nothing says that it was moved."""
+    return part.feature == "network" and not public(activity.source_ip)

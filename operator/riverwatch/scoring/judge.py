@@ -126,7 +126,7 @@ class Judge:
         for case in self.cases.close_until(now_s, age_s=age_s):
             # A case raised by a rule or with strong evidence is an attack until somebody says otherwise and must not
             # move the tail; weak anomalies count, so that false alarms that keep coming lift the threshold.
-            if not case.raised or case.nats < case.cap:
+            if not case.raised:
                 self.calibrator.add(case.nats, time_s=now_s)
             if not case.raised:
                 learnable.extend(case.held)
@@ -171,13 +171,12 @@ class Judge:
         if question.warm:
             self.calibrator.trust()
         threshold = self.threshold(question.policy)
-        severity = _severity(case.hits, nats, threshold, question)
+        severity = _severity(case, nats, threshold, question)
         weighed = Weighed(loud, strength, nats, threshold, severity)
         raised = self._raises(question, case, weighed)
         if raised and not case.raised:
             case.raised = True
-            case.cap = 0.0 if loud else threshold * budget.STRONG_FACTOR
-            self.budget.spend(question.policy.alert_budget_ref, nats=nats, time_s=activity.time_s)
+            self.budget.spend(question.policy.alert_budget_ref, case.key, nats=nats, time_s=activity.time_s)
         before = case.evidence
         evidence = None
         if raised or loud or strength >= LEAST_EVIDENCE_NATS:
@@ -206,7 +205,7 @@ class Judge:
             return weighed.strength > 0.0 or bool(weighed.loud) or placed
         if question.warm:
             enough = weighed.nats >= weighed.threshold or _first_medium(question, weighed)
-            strong = weighed.nats >= weighed.threshold * budget.STRONG_FACTOR
+            strong = weighed.nats >= self.budget.strong(self.calibrator.tail(), weighed.threshold)
         else:
             # Without a baseline only rules can be believed, and the budget keeps the weaker ones in bounds.
             enough = any(_rule_severity(hit, question) is vocabulary.Severity.MEDIUM for hit in weighed.loud)
@@ -215,7 +214,7 @@ class Judge:
             return False
         rules, time_s = question.policy, question.activity.time_s
         if strong or self.budget.admits(
-            rules.alert_budget_ref, nats=weighed.nats, per_day=rules.alert_budget_per_day, time_s=time_s
+            rules.alert_budget_ref, case.key, nats=weighed.nats, per_day=rules.alert_budget_per_day, time_s=time_s
         ):
             return True
         self.budget.drop(budget.Shed(time_s, case.key, weighed.nats, question.say(question.activity)))
@@ -280,21 +279,34 @@ def _rule_severity(hit: rules_base.RuleHit, question: Question) -> vocabulary.Se
     return question.policy.severity(hit.card.id, hit.card.severity)
 
 
-def _severity(loud: list[rules_base.RuleHit], nats: float, threshold: float, question: Question) -> vocabulary.Severity:
-    ranked = [_rule_severity(hit, question) for hit in loud]
+def _severity(case: cases.Case, nats: float, threshold: float, question: Question) -> vocabulary.Severity:
+    ranked = [_rule_severity(hit, question) for hit in case.hits]
+    displaced = any(part.feature in PLACE_FEATURES for part in case.parts)
     if question.warm and nats >= threshold:
-        ranked.append(anomaly_severity(nats / threshold))
+        ranked.append(anomaly_severity(nats / threshold, displaced=displaced))
     return max(ranked, key=lambda severity: severity.rank, default=vocabulary.Severity.LOW)
 
 
-def anomaly_severity(ratio: float) -> vocabulary.Severity:
-    """Return the severity of an anomaly from its evidence as a multiple of the threshold.
+def anomaly_severity(ratio: float, *, displaced: bool) -> vocabulary.Severity:
+    """Return the severity of an anomaly.
+
+    Parameters
+    ----------
+    ratio
+        Its evidence as a multiple of the threshold.
+    displaced
+        Whether the credential was used from a strange place or with strange software. Strange work from the usual
+        place is mostly a change that nobody announced, however strange it is.
 
     Examples
     --------
-    >>> anomaly_severity(1.1).value, anomaly_severity(2.0).value, anomaly_severity(3.0).value
-    ('Low', 'Medium', 'High')
+    >>> [anomaly_severity(ratio, displaced=True).value for ratio in (1.1, 2.0, 3.0)]
+    ['Low', 'Medium', 'High']
+    >>> [anomaly_severity(ratio, displaced=False).value for ratio in (1.1, 2.0, 3.0)]
+    ['Low', 'Low', 'Medium']
     """
+    if not displaced:
+        return vocabulary.Severity.MEDIUM if ratio >= 3.0 else vocabulary.Severity.LOW
     if ratio >= 2.5:
         return vocabulary.Severity.HIGH
     return vocabulary.Severity.MEDIUM if ratio >= 1.5 else vocabulary.Severity.LOW

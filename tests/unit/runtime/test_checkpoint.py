@@ -214,7 +214,7 @@ def test_what_was_shed_is_remembered() -> None:
     run, other = checkpoint_stream.Run(RULES), checkpoint_stream.Run(RULES)
     for number in range(budget.MAX_SHED + 3):
         run.pipeline.judge.budget.drop(budget.Shed(1000.0 + number, "someone", 9.5, "did something"))
-        run.pipeline.judge.budget.spend("built-in", nats=10.0, time_s=1000.0 + number)
+        run.pipeline.judge.budget.spend("built-in", "someone", nats=10.0, time_s=1000.0 + number)
     other.pipeline.restore(snapshot.unpack(run.state()))
     assert other.state() == run.state()
     assert other.pipeline.judge.budget.shed == run.pipeline.judge.budget.shed

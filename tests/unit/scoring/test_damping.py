@@ -48,9 +48,44 @@ def test_where_to_counts_less_for_those_who_follow_others(user):
 
 
 @pytest.mark.parametrize("user", FOLLOWERS.values(), ids=FOLLOWERS)
-@pytest.mark.parametrize("feature", ["action", "network", "agent", "credential", "rule"])
-def test_what_and_where_from_never_count_less(user, feature):
+@pytest.mark.parametrize("feature", ["network", "agent", "credential", "rule"])
+def test_where_from_and_rules_never_count_less(user, feature):
     assert damped(feature, user=user) >= 8.0
+
+
+@pytest.mark.parametrize("user", FOLLOWERS.values(), ids=FOLLOWERS)
+def test_new_work_of_those_who_follow_others_counts_less_only_from_their_own_place(user):
+    def of_action(*others: str) -> float:
+        activity = normalise.from_audit(testing.audit_record(user=user))
+        found = damping.damp([surprise("action"), *map(surprise, others)], activity, damping.Young())
+        return next(part.nats for part in found if part.feature == "action")
+
+    assert of_action() < 8.0
+    assert of_action("agent") == 8.0
+    assert of_action("network") == 8.0
+
+
+def test_a_refusal_of_a_kubelet_counts_half_and_one_of_an_application_fully():
+    assert damped("outcome", user="system:node:worker-1") == 4.0
+    assert damped("outcome", user="system:serviceaccount:web:front") == 8.0
+
+
+BOUND = {
+    "authentication.kubernetes.io/pod-name": ["front-1"],
+    "authentication.kubernetes.io/credential-id": ["JTI=1"],
+}
+
+
+def test_a_pod_that_came_up_on_another_node_counts_less():
+    assert damped("network", extra=BOUND) < 8.0
+    assert damped("network") == 8.0
+
+
+def test_a_bound_token_on_the_internet_or_in_two_places_is_not_excused():
+    assert damped("network", extra=BOUND, source_ip="203.0.113.9") >= 8.0
+    activity = normalise.from_audit(testing.audit_record(extra=BOUND))
+    found = damping.damp([surprise("network"), surprise("credential")], activity, damping.Young())
+    assert all(part.nats >= 8.0 for part in found)
 
 
 @pytest.mark.parametrize("user", OTHERS.values(), ids=OTHERS)
