@@ -53,36 +53,23 @@ class _Unread:
     """Marker: not parsed yet (None is a valid body)."""
 
 
-class Facts:
-    """One activity with everything that can be worked out about it, lazily.
+class Facts(msgspec.Struct, eq=False):
+    """One activity with everything that can be worked out about it, lazily."""
 
-    Parameters
-    ----------
-    activity
-        The activity; never changed.
-    author
-        User name of the person or account behind a controller's action, when known; empty otherwise.
-    through
-        Label of the controller, when the activity is told as a deed of its author; empty otherwise.
-    """
-
-    # Defaults of the class, so that making one costs three assignments; most records need nothing more.
-    _request: Json | type[_Unread] = _Unread
-    _response: Json | type[_Unread] = _Unread
-    _annotations: Json | type[_Unread] = _Unread
+    activity: record.Activity
+    """The activity; never changed."""
+    author: str = ""
+    """User name of the person or account behind a controller's action, when known; empty otherwise."""
+    through: str = ""
+    """Label of the controller, when the activity is told as a deed of its author; empty otherwise."""
+    cache: dict[str, Value] = {}
+    """Derived values by name."""
+    notes: dict[str, list[dict[str, Json]]] = {}
+    """Parts of bodies that several fields are computed from."""
+    _request: object = _Unread
+    _response: object = _Unread
+    _annotations: object = _Unread
     _documents: tuple[dict[str, Json], ...] | None = None
-
-    through = ""
-
-    def __init__(self, activity: record.Activity, *, author: str = "", through: str = "") -> None:
-        self.activity = activity
-        self.author = author
-        if through:
-            self.through = through
-        self.cache: dict[str, Value] = {}
-        """Derived values by name."""
-        self.notes: dict[str, list[dict[str, Json]]] = {}
-        """Parts of bodies that several fields are computed from."""
 
     @property
     def request_object(self) -> Json:

@@ -80,13 +80,9 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
         args = [part for arg in node.args for part in _flat(arg)]
         return _join([_node(arg, where=where, depth=depth + 1) for arg in args], require_all=True)
     if isinstance(node, sigma_conditions.ConditionOR):
-        joined = _same_field_texts(node)
-        if joined is not None:
-            return _texts(*joined, where=where)
-        values = _same_field_values(node)
-        if values is not None:
-            return _values(*values, where=where)
-        return _join([_node(arg, where=where, depth=depth + 1) for arg in node.args], require_all=False)
+        return _join(
+            [_alternative(part, where=where, depth=depth + 1) for part in _alternatives(node)], require_all=False
+        )
     if isinstance(node, sigma_conditions.ConditionNOT):
         inner = _node(node.args[0], where=where, depth=depth + 1)
         return Compiled(nodes.Not(inner.node), inner.negated, (), inner.fields, inner.boxes)
@@ -95,6 +91,34 @@ def _node(node: object, *, where: str, depth: int) -> Compiled:
     if isinstance(node, sigma_conditions.ConditionValueExpression):
         return _keyword(node.value, where=where)
     raise errors.BadRuleError("the condition is empty", where=where)
+
+
+def _alternatives(node: object) -> list[list[object]]:
+    """Open nested alternatives, and put those that read the same field together, which makes them one test."""
+    flat: list[object] = []
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, sigma_conditions.ConditionOR):
+            waiting.extend(reversed(one.args))
+        else:
+            flat.append(one)
+    groups: dict[object, list[object]] = {}
+    for place, one in enumerate(flat):
+        alike = isinstance(one, sigma_conditions.ConditionFieldEqualsValueExpression)
+        groups.setdefault(one.field if alike else place, []).append(one)  # type: ignore[attr-defined]  # `alike` says so
+    return list(groups.values())
+
+
+def _alternative(group: list[object], *, where: str, depth: int) -> Compiled:
+    if len(group) > 1:
+        joined = _same_field_texts(group)
+        if joined is not None:
+            return _texts(*joined, where=where)
+        values = _same_field_values(group)
+        if values is not None:
+            return _values(*values, where=where)
+    return _join([_node(one, where=where, depth=depth) for one in group], require_all=False)
 
 
 def _flat(node: object) -> list[object]:
@@ -116,26 +140,24 @@ def _join(parts: list[Compiled], *, require_all: bool) -> Compiled:
     )
 
 
-def _same_field_texts(node: sigma_conditions.ConditionOR) -> tuple[str, list[str]] | None:
+def _same_field_texts(group: list[object]) -> tuple[str, list[str]] | None:
     """Recognise ``field: [a, b, c]`` with plain values, which is one set lookup."""
-    name, texts = None, []
-    for arg in node.args:
-        if not isinstance(arg, sigma_conditions.ConditionFieldEqualsValueExpression):
+    name, texts = "", []
+    for one in group:
+        if not isinstance(one, sigma_conditions.ConditionFieldEqualsValueExpression):
             return None
-        text = matching.plain_text(arg.value)
-        if text is None or (name is not None and arg.field != name):
+        text = matching.plain_text(one.value)
+        if text is None:
             return None
-        name = arg.field
+        name = one.field
         texts.append(text)
-    return (name, texts) if name is not None else None
+    return name, texts
 
 
-def _same_field_values(node: sigma_conditions.ConditionOR) -> tuple[str, list[sigma_types.SigmaType]] | None:
+def _same_field_values(group: list[object]) -> tuple[str, list[sigma_types.SigmaType]] | None:
     """Recognise ``field|contains: [a, b, c]`` and the like, which is one test of one value."""
-    leaves = [arg for arg in node.args if isinstance(arg, sigma_conditions.ConditionFieldEqualsValueExpression)]
-    if len(leaves) != len(node.args) or len({leaf.field for leaf in leaves}) != 1:
-        return None
-    if any(isinstance(leaf.value, _WHOLE_RECORD) for leaf in leaves):
+    leaves = [one for one in group if isinstance(one, sigma_conditions.ConditionFieldEqualsValueExpression)]
+    if len(leaves) != len(group) or any(isinstance(leaf.value, _WHOLE_RECORD) for leaf in leaves):
         return None
     return leaves[0].field, [leaf.value for leaf in leaves]
 
@@ -146,7 +168,7 @@ def _values(name: str, values: list[sigma_types.SigmaType], *, where: str) -> Co
         # Among them may be ALLOW or FORBID, which mean another field.
         return _join([_field(name, value, where=where) for value in values], require_all=False)
     get = fields.getter(name, where=where)
-    matcher = matching.any_of([matching.value_matcher(value, where=where, field=name) for value in values])
+    matcher = matching.any_value(values, where=where, field=name)
     if full in _REMEMBERED_FIELDS:
         matcher = matching.remembered(matcher, size=MEMORY_SIZE)
     boxes = (bounds.Box(agents=(matcher,)),) if full == "userAgent" else bounds.present(full)

@@ -15,7 +15,7 @@ import msgspec
 
 from riverwatch import errors
 from riverwatch.activity import derived, derived_author, identities, record
-from riverwatch.rules import base, correlation, fields, loading, plans, rule, summary
+from riverwatch.rules import base, correlation, fields, loading, nodes, plans, rule, summary
 
 load_catalog = loading.load_catalog
 """The built-in rules; see `rules.loading`."""
@@ -106,21 +106,19 @@ class RuleEngine:
         except (KeyError, TypeError):
             facts = facts or derived.Facts(activity)
             plan = index.find(activity, facts)
-        if not plan:
+        if plan is None:
             return NO_HITS
-        return self._judge(plan, facts or derived.Facts(activity))
-
-    def _judge(self, plan: plans.Plan, facts: derived.Facts) -> Sequence[base.RuleHit]:
-        activity = facts.activity
-        steps = self._index.steps(plan, facts)
-        if not steps or activity.stage == "RequestReceived":
+        if facts is None:
+            facts = derived.Facts(activity)
+        steps = plan if plan.__class__ is plans.Steps else index.steps(plan, facts)
+        if steps is None or activity.stage == "RequestReceived":
             return NO_HITS
-        if self._index.reads_author and not facts.author:
+        if index.reads_author:
             behind = self._authors.source_of(activity)
-            facts.author = behind.author if behind else ""
-        held, tasks = self._ask(steps, facts)
-        if tasks:
-            return self._with_authors(held, tasks, facts) or NO_HITS
+            facts.author = facts.author or (behind.author if behind else "")
+        held = self._held(steps.rules, facts)
+        if steps.tasks:
+            return self._with_authors(held, steps.tasks, facts) or NO_HITS
         if not held:
             return NO_HITS
         hits: list[base.RuleHit] = []
@@ -128,29 +126,27 @@ class RuleEngine:
             self._hold(entry, facts, hits)
         return hits or NO_HITS
 
-    def _ask(self, steps: plans.Steps, facts: derived.Facts) -> tuple[list[plans.Entry], list[plans.Task]]:
-        """Return the rules that hold, and what else is to be done."""
+    def _held(
+        self, rules: tuple[tuple[plans.Entry, nodes.Predicate | None], ...], facts: derived.Facts
+    ) -> list[plans.Entry]:
+        """Return the rules that hold."""
         held: list[plans.Entry] = []
-        tasks: list[plans.Task] = []
-        for entry, test in steps:
-            if isinstance(entry, plans.Task):
-                tasks.append(entry)
-                continue
+        for entry, test in rules:
             try:
                 if test is None or test(facts):
                     held.append(entry)
             except Exception as error:  # noqa: BLE001 - one faulty rule must not stop the others
                 self._fault(entry, error)
-        return held, tasks
+        return held
 
     def _with_authors(
-        self, held: list[plans.Entry], tasks: list[plans.Task], facts: derived.Facts
+        self, held: list[plans.Entry], tasks: tuple[plans.Task, ...], facts: derived.Facts
     ) -> list[base.RuleHit]:
         """Judge the write of a workload, or of what a controller made of one."""
         activity = facts.activity
-        written = self._authors.observe(activity) if plans.OBSERVE in tasks else None
+        written = self._authors.observe(activity) if plans.Task.OBSERVE in tasks else None
         behind = None
-        if plans.ATTRIBUTE in tasks and (held or self._authors.any_unjudged):
+        if plans.Task.ATTRIBUTE in tasks and (held or self._authors.any_unjudged):
             behind = self._authors.source_of(activity)
         hits: list[base.RuleHit] = []
         if behind is not None:

@@ -9,6 +9,7 @@ which costs time and changes nothing. Called by `rules.engine`.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -54,6 +55,9 @@ _NAME_FIELDS = frozenset(
 )
 """Fields that the user name decides; for kubelets together with the group that every kubelet has."""
 
+_GROUP_FIELDS = frozenset({"identity.node", "identity.controlPlane"})
+"""Those of `_NAME_FIELDS` that ask for a kubelet's group."""
+
 _NAMESPACE_FIELDS = frozenset({"objectRef.namespace", "target.systemNamespace", "target.clusterWide"})
 
 _SHAPE_FIELDS = frozenset(
@@ -81,38 +85,38 @@ class Entry:
         self.counters: list[tuple[Entry, correlation.Counter]] = []
 
 
-class Task:
+class Task(enum.Enum):
     """Something else than a rule that the engine has to do with records of a shape."""
 
-    __slots__ = ("name",)
+    OBSERVE = "observe"
+    """Remember who wrote this workload."""
+    ATTRIBUTE = "attribute"
+    """Find whom a controller acts for."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+
+_Left = list[tuple[Entry, nodes.Node]]
 
 
-OBSERVE = Task("observe")
-"""Remember who wrote this workload."""
+class Steps:
+    """What is left to do for records of one shape, client and namespace."""
 
-ATTRIBUTE = Task("attribute")
-"""Find whom a controller acts for."""
+    __slots__ = ("rules", "tasks")
 
-Step = tuple[Entry | Task, nodes.Predicate | None]
-"""What to do, and the condition that is left; None when it holds already."""
-
-Steps = tuple[Step, ...]
-"""What is left to do for records of one shape, client and namespace."""
-
-_Left = list[tuple[Entry | Task, nodes.Node]]
+    def __init__(self, tasks: tuple[Task, ...], left: _Left) -> None:
+        self.tasks = tasks
+        self.rules = tuple((one, None if node is True else nodes.predicate(node)) for one, node in left)
+        """Rules with the conditions that are left; None for one that holds already."""
 
 
 class ByNamespace:
     """A plan that depends on the namespace."""
 
-    __slots__ = ("left", "steps")
+    __slots__ = ("left", "steps", "tasks")
 
-    def __init__(self, left: _Left) -> None:
+    def __init__(self, tasks: tuple[Task, ...], left: _Left) -> None:
+        self.tasks = tasks
         self.left = left
-        self.steps: dict[str, Steps] = {}
+        self.steps: dict[str, Steps | None] = {}
 
 
 class OfKubelet:
@@ -124,8 +128,8 @@ class OfKubelet:
         self.plan = plan
 
 
-Plan: TypeAlias = "Steps | ByNamespace | OfKubelet"
-"""What to do with a record; the empty tuple when that is nothing."""
+Plan: TypeAlias = "Steps | ByNamespace | OfKubelet | None"
+"""What to do with a record; None when that is nothing."""
 
 
 class Plans:
@@ -207,30 +211,32 @@ class Plans:
             .setdefault(activity.subresource, {})
             .setdefault(activity.code, {})
         )
-        plan = by_client.get(client)
-        if plan is None:
-            self.size += 1
-            plan = self._plan(facts)
-            if kubelet and (plan or self._plan(_without_groups(facts))):
-                plan = OfKubelet(plan)
-            by_client[client] = plan
+        if client in by_client:
+            return by_client[client]
+        self.size += 1
+        plan = self._plan(facts)
+        if kubelet and self._asks_for_group(activity) and (plan or self._plan(_without_groups(facts))):
+            plan = OfKubelet(plan)
+        by_client[client] = plan
         return plan
 
-    def steps(self, plan: Plan, facts: derived.Facts) -> Steps:
-        """Return what to do with one record, by a plan that is not empty."""
+    def steps(self, plan: Plan, facts: derived.Facts) -> Steps | None:
+        """Return what to do with one record."""
         if isinstance(plan, OfKubelet):
             plan = plan.plan if derived_request.is_node(facts) else self._plan(facts)
         if isinstance(plan, ByNamespace):
-            steps = plan.steps.get(facts.activity.namespace)
-            return self._at(plan, facts) if steps is None else steps
+            try:
+                return plan.steps[facts.activity.namespace]
+            except KeyError:
+                return self._at(plan, facts)
         return plan  # type: ignore[return-value]  # a plan of a kubelet holds no other
 
-    def _at(self, plan: ByNamespace, facts: derived.Facts) -> Steps:
+    def _at(self, plan: ByNamespace, facts: derived.Facts) -> Steps | None:
         if self.size >= MAX_PLANS:
             plan.steps.clear()
         self.size += 1
         left = _settled(plan.left, facts, _NAMESPACE_FIELDS.__contains__)
-        steps = plan.steps[facts.activity.namespace] = _steps(left)
+        steps = plan.steps[facts.activity.namespace] = Steps(plan.tasks, left) if left or plan.tasks else None
         return steps
 
     def source(self, addresses: list[str] | None) -> int:
@@ -238,6 +244,11 @@ class Plans:
         if not addresses:
             return _NO_ADDRESS
         return _PUBLIC if derived_request.from_public(addresses) else 0
+
+    def _asks_for_group(self, activity: record.Activity) -> bool:
+        """Return whether any rule for this shape tells kubelets from those who only have a kubelet's name."""
+        left = self._left[(activity.verb, activity.resource, activity.subresource, activity.code)]
+        return any(leaf.field in _GROUP_FIELDS for _, node in left for leaf in nodes.leaves(node))
 
     def _forget(self) -> None:
         for memory in (self.shapes, self._left, self.names, self.agents, self._name_classes, self._agent_classes):
@@ -291,29 +302,29 @@ class Plans:
             )
 
         left = _settled(left, facts, known)
-        if not derived_request.is_controller(facts):
-            left = [(one, node) for one, node in left if one is not ATTRIBUTE]
+        tasks = _tasks(facts)
         if any(leaf.lone and leaf.field in _NAMESPACE_FIELDS for _, node in left for leaf in nodes.leaves(node)):
-            return ByNamespace(left)
-        return _steps(left)
+            return ByNamespace(tasks, left)
+        return Steps(tasks, left) if left or tasks else None
 
     def _for_shape(self, activity: record.Activity, facts: derived.Facts) -> _Left:
         possible = [*self._anywhere, *self._by_resource.get(activity.resource.lower(), ())]
         possible.sort(key=lambda entry: entry.place)
         known = _known_by_shape(activity)
         rules: _Left = [(entry, entry.rule.condition.node) for entry in possible if entry.rule.condition]
-        return [*_tasks(activity), *_settled(rules, facts, known)]
+        return _settled(rules, facts, known)
 
 
-def _tasks(activity: record.Activity) -> _Left:
+def _tasks(facts: derived.Facts) -> tuple[Task, ...]:
+    activity = facts.activity
     if activity.verb not in derived_facts.WRITE_VERBS or activity.subresource or activity.failed:
-        return []
-    tasks: _Left = []
+        return ()
+    tasks: list[Task] = []
     if activity.resource in derived_author.KINDS:
-        tasks.append((OBSERVE, True))
-    if activity.verb == "create" and (activity.resource == "pods" or tasks):
-        tasks.append((ATTRIBUTE, True))
-    return tasks
+        tasks.append(Task.OBSERVE)
+    if activity.verb == "create" and (activity.resource == "pods" or tasks) and derived_request.is_controller(facts):
+        tasks.append(Task.ATTRIBUTE)
+    return tuple(tasks)
 
 
 def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:
@@ -344,10 +355,6 @@ def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:
 def _settled(left: _Left, facts: derived.Facts, known: Callable[[str], bool]) -> _Left:
     found = ((one, nodes.settle(node, facts, known)) for one, node in left)
     return [(one, node) for one, node in found if node is not False]
-
-
-def _steps(left: _Left) -> Steps:
-    return tuple((one, None if node is True else nodes.predicate(node)) for one, node in left)
 
 
 def _without_groups(facts: derived.Facts) -> derived.Facts:
