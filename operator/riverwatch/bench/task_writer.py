@@ -43,6 +43,13 @@ class PlayedApi:
         kept.update({**body, "metadata": {**metadata, "uid": metadata["name"], "generation": 1}})
         return kept
 
+    def merge(
+        self, _: resources.Resource, body: Mapping[str, Any], *, namespace: str, name: str, subresource: str = ""
+    ) -> dict[str, Any]:
+        """Take a part of a status."""
+        self.writes["status"] += bool(subresource)
+        return {**self._objects.get((namespace, name), {}), **body}
+
     def create(self, _: resources.Resource, body: Mapping[str, Any]) -> bool:  # noqa: ARG002 - the protocol's
         """Take an Event."""
         self.writes["create"] += 1

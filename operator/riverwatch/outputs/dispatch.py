@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from riverwatch import clock
+from riverwatch import clock, errors
 from riverwatch.detections import finding
-from riverwatch.outputs import base, lane, pending
+from riverwatch.outputs import base, lane, pending, threat_detection
 
 Count = Callable[[str, str], None]
 """Told output id and outcome."""
@@ -22,6 +22,9 @@ Count = Callable[[str, str], None]
 ATTEMPTS = 5
 """Attempts of an output whose retry class is LIMITED."""
 
+
+SHOWN_S = 30.0
+"""Seconds between two writes of what became of one detection at the outputs; folded, because nobody waits for it."""
 
 PATIENT = frozenset({403, 404})
 """Refusals that an output of retry class UNTIL_DELIVERED does not take for an answer."""
@@ -54,12 +57,22 @@ class Dispatcher:
         time: clock.Clock,
     ) -> None:
         self._time = time
+        self._keeper = next((one for one in outputs if isinstance(one, threat_detection.ThreatDetectionOutput)), None)
+        self._shown: lane.Lane[finding.Detection] | None = None
+        if self._keeper is not None:
+            plan = lane.Plan(capacity=capacity, spacing_s=SHOWN_S, attempts=ATTEMPTS)
+            report = functools.partial(_report, count, "status")
+            self._shown = lane.Lane(
+                "outputs", self._keeper.show_outputs, plan=plan, bucket=bucket, report=report, time=time
+            )
         self._pairs = [(output, self._lane(output, capacity, bucket, count)) for output in outputs]
 
     def start(self) -> None:
         """Start all lanes."""
         for _, one in self._pairs:
             one.start()
+        if self._shown is not None:
+            self._shown.start()
 
     def submit(self, detections: Iterable[finding.Detection]) -> None:
         """Hand detections to every output that wants them; a detection may change afterwards."""
@@ -89,6 +102,8 @@ class Dispatcher:
         for output, one in self._pairs:
             left += one.stop(within_s=max(0.1, deadline_s - self._time.monotonic_s()))
             output.close()
+        if self._shown is not None:
+            self._shown.stop(within_s=max(0.1, deadline_s - self._time.monotonic_s()))
         return left
 
     def _lane(
@@ -103,12 +118,28 @@ class Dispatcher:
         )
         return lane.Lane(
             card.id,
-            output.deliver,
+            output.deliver if self._keeper in (None, output) else functools.partial(self._noted, output),
             plan=plan,
             bucket=bucket if card.rate_limited else None,
             report=functools.partial(_report, count, card.id),
             time=self._time,
         )
+
+    def _noted(self, output: base.Output, detection: finding.Detection) -> None:
+        """Deliver, and have the outcome shown in the status of the detection's object when it is news."""
+        try:
+            output.deliver(detection)
+        except errors.PermanentError as error:
+            self._note(output, detection, str(error) or "refused")
+            raise
+        self._note(output, detection, "")
+
+    def _note(self, output: base.Output, detection: finding.Detection, trouble: str) -> None:
+        assert self._keeper is not None
+        assert self._shown is not None
+        now_s = self._time.now_s()
+        if self._keeper.deliveries.note(detection.uid, output.card.id, now_s=now_s, trouble=trouble):
+            self._shown.submit(detection.uid, detection)
 
 
 def frozen_copy(detection: finding.Detection) -> finding.Detection:

@@ -14,7 +14,7 @@ from riverwatch import errors, vocabulary
 from riverwatch.detections import finding, render
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import resources
-from riverwatch.outputs import base, ledger, references, size
+from riverwatch.outputs import base, deliveries, ledger, references, size
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ class ThreatDetectionOutput:
         self._standing = standing
         self._operator_namespace = operator_namespace
         self._max_bytes = max_bytes
+        self.deliveries = deliveries.Deliveries()
+        """What other outputs did with each detection; `dispatch` writes it."""
 
     def wants(self, detection: finding.Detection) -> bool:  # noqa: ARG002 - every revision is news
         """Every revision is news."""
@@ -98,8 +100,27 @@ class ThreatDetectionOutput:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         self._known.put(detection.uid, references.Reference(namespace, name, written["metadata"]["uid"]))
         status = self._status(status, written)
+        if rows := self.deliveries.rows(detection.uid):
+            status["outputs"] = rows
         answer = self._client.apply(_KIND, _status_body(namespace, name, status), subresource="status")
         self._standing.put(ledger.row_of(answer))
+
+    def show_outputs(self, detection: finding.Detection) -> None:
+        """Write what other outputs did with a detection into its status, and nothing else."""
+        where = self._known.get(detection.uid)
+        if where is None:
+            return  # the object is not written yet; its first status says it
+        try:
+            self._client.merge(
+                _KIND,
+                {"status": {"outputs": self.deliveries.rows(detection.uid)}},
+                namespace=where.namespace,
+                name=where.name,
+                subresource="status",
+            )
+        except errors.ApiPermanentError as error:
+            if error.status != 404:
+                raise
 
     def close(self) -> None:
         """Nothing is held."""

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from riverwatch import errors, vocabulary
+from riverwatch.api.v1alpha1 import detection as detections
 from riverwatch.detections import finding
-from riverwatch.outputs import ledger, references, size, threat_detection
+from riverwatch.outputs import base, deliveries, dispatch, ledger, pending, references, size, threat_detection
 
 PATH = "/apis/riverwatch.dev/v1alpha1/namespaces/{}/threatdetections/{}"
 
@@ -144,3 +145,66 @@ def test_closed_ones_go_first(standing):
     standing.replace([closed, weak])
 
     assert standing.victim(ledger.Row("web", "new", 0, 1.0, 11.0, "Open", "")) == closed
+
+
+class Line:
+    """Another output, that takes or refuses."""
+
+    card = base.OutputCard(id="json_lines", summary="for tests", retry=base.RetryClass.UNTIL_DELIVERED)
+
+    def __init__(self) -> None:
+        self.refuses = ""
+
+    def wants(self, _: finding.Detection) -> bool:
+        return True
+
+    def deliver(self, _: finding.Detection) -> None:
+        if self.refuses:
+            raise errors.PermanentError(self.refuses)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_status_says_what_became_of_it_at_other_outputs(output, memory_api, fake_clock, detection):
+    line = Line()
+    one = dispatch.Dispatcher(
+        [output, line],
+        capacity=10,
+        bucket=pending.TokenBucket(rate_per_s=100, burst=100),
+        count=lambda _output, _outcome: None,
+        time=fake_clock,
+    )
+
+    def go_on() -> list[dict]:
+        one.submit([detection(uid="a")])
+        fake_clock.advance(60.0)
+        for _, lane in one._pairs:
+            lane.step()
+        one._shown.step()
+        return stored(memory_api, "a")["status"]["outputs"]
+
+    (shown,) = go_on()
+    assert (shown["name"], shown["delivered"], "message" in shown) == ("json_lines", True, False)
+    line.refuses = "the disk is full"
+    (shown,) = go_on()
+    assert (shown["delivered"], shown["message"]) == (False, "the disk is full")
+    assert stored(memory_api, "a")["status"]["count"] == 212, "the rest of the status stays"
+    detections.ThreatDetectionStatus.model_validate_json(json.dumps(stored(memory_api, "a")["status"]))
+
+
+def test_an_outcome_that_says_nothing_new_is_not_written_again():
+    one = deliveries.Deliveries()
+    assert one.note("a", "json_lines", now_s=1.0)
+    assert not one.note("a", "json_lines", now_s=2.0)
+    assert one.note("a", "json_lines", now_s=3.0, trouble="full")
+    assert not one.note("a", "json_lines", now_s=4.0, trouble="full")
+    assert [row["time"] for row in one.rows("a")] == ["1970-01-01T00:00:04.000000Z"]
+
+
+def test_outcomes_of_old_detections_are_forgotten():
+    one = deliveries.Deliveries()
+    for number in range(deliveries.REMEMBERED + 1):
+        one.note(str(number), "json_lines", now_s=1.0)
+    assert one.rows("0") == []
+    assert one.rows(str(deliveries.REMEMBERED))
