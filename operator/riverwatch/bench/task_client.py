@@ -139,7 +139,7 @@ class Sending:
 
 
 def bodies(path: pathlib.Path) -> Iterator[bytes]:
-    """Yield the lines of a file for ever, each time with ids and a day of their own, so that none counts as repeated."""
+    """Yield the lines of a file for ever, each time with ids and a day of their own, so that none is a repeat."""
     first = b""
     for turn in itertools.count():
         with path.open("rb") as file:
