@@ -18,8 +18,9 @@ from riverwatch import clock, vocabulary
 from riverwatch.activity import record
 from riverwatch.detections import advice, finding, linking
 from riverwatch.detections import party as telling
+from riverwatch.features import attributes
 from riverwatch.models import bank
-from riverwatch.scoring import argument, explain, judge, tactics
+from riverwatch.scoring import argument, cases, explain, judge, tactics
 
 IDLE_S = 24 * 3_600.0
 """Seconds without evidence after which the next finding is a new incident: a person looks at most once a day."""
@@ -188,6 +189,7 @@ def _grow(
     case = verdict.case
     party, joins = _party(found, case.key, argument.who(activity))
     detectors = [hit.card.id for hit in case.hits] + [part.model for part in case.parts]
+    spoke = len(found.detectors)
     found.detectors.extend(name for name in dict.fromkeys(detectors) if name not in found.detectors)
     fresh = list(verdict.before) if joins or not found.revision else []
     if verdict.evidence is not None:
@@ -208,19 +210,30 @@ def _grow(
         found.techniques.extend(item for item in hit.card.techniques if item not in found.techniques)
     if link is not None:
         _join(found, party, link)
-    strange = any(part.feature in judge.PLACE_FEATURES for part in case.parts)
-    agent = advice.printable(activity.user_agent.partition(" ")[0], 60)
-    place = f"from {activity.source_ip} with {agent or 'no user agent'}" if strange and activity.source_ip else ""
-    telling.walk(found, fresh, place=place)
+    telling.walk(found, fresh, place=_strange_place(case, activity))
     if verdict.severity.rank > found.severity.rank:
         found.severity = verdict.severity
     strength = _strength(verdict)
-    if strength >= party.strength or not party.title:
-        leads = all(strength >= other.strength for other in found.parties)
-        party.strength = strength
+    if strength > party.strength or not party.title or len(found.detectors) > spoke:
+        # A burst of the same changes nothing that is told.
+        party.strength = max(strength, party.strength)
+        leads = all(party.strength >= other.strength for other in found.parties)
         _describe(found, party, activity, verdict, leads=leads)
-    telling.tell(found)
+        telling.tell(found)
     found.confidence = round(max(found.confidence, _confidence(verdict)), 2)
+
+
+def _strange_place(case: cases.Case, activity: record.Activity) -> str:
+    """Say where a request came from, when that is part of what was new; empty when it is where it always is."""
+    address, agent = activity.source_ip, activity.user_agent
+    here = {
+        ("network", attributes.network_of(address)),
+        ("agent", attributes.agent_family(agent)),
+        ("credential", address),
+    }
+    if not address or not any((part.feature, part.observed.partition(" with ")[0]) in here for part in case.parts):
+        return ""
+    return f"from {address} with {advice.printable(agent.partition(' ')[0], 60) or 'no user agent'}"
 
 
 def _party(found: finding.Detection, key: str, label: str) -> tuple[finding.Party, bool]:
@@ -229,8 +242,9 @@ def _party(found: finding.Detection, key: str, label: str) -> tuple[finding.Part
         if party.key == key:
             return party, False
     party = finding.Party(key, label)
-    if len(found.parties) < finding.MAX_PARTIES:
-        found.parties.append(party)
+    if len(found.parties) >= finding.MAX_PARTIES:
+        return party, False
+    found.parties.append(party)
     return party, True
 
 

@@ -117,7 +117,7 @@ def walk(found: finding.Detection, items: list[argument.Evidence], *, place: str
     known = {(step.actor, step.tactic) for step in found.chain if not step.link}
     for item in items:
         entry = tactics.INITIAL_ACCESS if found.parties[0].label == item.actor else tactics.LATERAL_MOVEMENT
-        if place and item.actor and (item.actor, entry) not in known:
+        if place and item.actor and (item.actor, entry) not in known and f" {place}" in item.summary:
             _step(found, finding.Step(item.time_s, item.actor, entry, f"credential used {place}", item.audit_id))
             known.add((item.actor, entry))
         if item.tactic and (item.actor, item.tactic) not in known:
