@@ -22,8 +22,15 @@ import traceback
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import fuzz_inputs  # noqa: E402 - the folder must be known first
-import fuzz_parsers  # noqa: E402 - as above
+if {"atheris", "--here"} <= set(sys.argv):
+    import atheris
+
+    with atheris.instrument_imports(include=["riverwatch"]):
+        import fuzz_parsers
+else:
+    import fuzz_parsers
+
+import fuzz_inputs  # noqa: E402 - imports the parsers, which must be instrumented first
 
 SLOW_S = 20.0
 """Seconds after which one input counts as a finding, too."""
@@ -110,10 +117,7 @@ def one_parser(name: str, *, seconds: float, seed: int, last: pathlib.Path) -> i
 
 def atheris_parser(name: str, *, seconds: float, seed: int) -> int:
     """Fuzz one parser along the coverage of the code."""
-    import atheris  # noqa: PLC0415 - only for those who have it
-
     parser = fuzz_parsers.PARSERS[name]
-    atheris.instrument_all()
     folder = HERE / "found" / name
     corpus = pathlib.Path(os.environ.get("RIVERWATCH_FUZZ_CORPUS", HERE / ".corpus")) / name
     for place in (folder, corpus):
