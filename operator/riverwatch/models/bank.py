@@ -61,6 +61,12 @@ class Bank:
         parts.sort(key=lambda part: -part.nats)
         return parts
 
+    def opens_burst(self, measured: vector.FeatureVector) -> bool:
+        """Tell whether a record would open a burst of its identity; the others teach only by what is new in them."""
+        home = self._homes.get(measured.home)
+        habit = home.habit(measured.identity) if home else None
+        return habit is None or measured.time_s >= habit.next_s
+
     def dump(self) -> dict[str, object]:
         """Return plain data for a checkpoint."""
         return {

@@ -1,7 +1,7 @@
 """Stage 4b, drift: has the life of a namespace changed its shape? Share of new values per attribute, batch by batch.
 
-Fed by `runtime.pipeline` with what the models found new about each record that was not routine; only counts until a
-batch is full. Then the population stability index
+Fed by `runtime.pipeline` with what the models found new about each record that opened a burst or had something new;
+only counts until a batch is full. Then the population stability index
 
     PSI(p, q) = (p - q) ln(p / q) + (q - p) ln((1 - p) / (1 - q))
 
@@ -91,7 +91,7 @@ class Drift:
         self._watches: dict[str, Watch] = {}
 
     def feed(self, home: str, parts: Iterable[base.Surprise], *, time_s: float) -> None:
-        """Count a record that was not routine.
+        """Count a record that opened a burst of its identity or had something new.
 
         Parameters
         ----------

@@ -225,7 +225,7 @@ class Pipeline:
         activity = engine.answering(activity, hits)
         mode = rules.mode.models_rest if self.models_rest else rules.mode
         parts = self.models.opinion(measured, use) if mode.models_judge else []
-        if mode.models_judge:
+        if mode.models_judge and (parts or self.models.opens_burst(measured)):
             self.drift.feed(measured.home, parts, time_s=activity.time_s)
         told = hits
         if self.verdicts.about(actor := judge.case_key(activity)):

@@ -38,6 +38,15 @@ SETTLED_S = 86_400.0
 MAX_YOUNG = 20_000
 """Namespaces and objects remembered, the oldest forgotten first."""
 
+INSIDE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+"""Private, shared, loopback and link-local networks (RFC 1918, 6598, 3927, 4193, 4291)."""
+
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _FROM = catalog.Facet.WHERE_FROM
 _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
@@ -96,11 +105,13 @@ class Young:
 
 @functools.lru_cache(maxsize=16_384)
 def public(address: str) -> bool:
-    """Tell whether an address is one of the public internet."""
+    """Tell whether an address lies outside the networks that a cluster and its company number by themselves."""
     try:
-        return ipaddress.ip_address(address).is_global
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return not any(parsed in network for network in INSIDE)
 
 
 def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:

@@ -214,12 +214,12 @@ def test_what_was_shed_is_remembered() -> None:
     run, other = checkpoint_stream.Run(RULES), checkpoint_stream.Run(RULES)
     for number in range(budget.MAX_SHED + 3):
         run.pipeline.judge.budget.drop(budget.Shed(1000.0 + number, "someone", 9.5, "did something"))
-        run.pipeline.judge.budget.spend("built-in", "someone", nats=10.0, time_s=1000.0 + number)
+        run.pipeline.judge.budget.spend("built-in", f"actor {number}", nats=10.0, time_s=1000.0 + number)
     other.pipeline.restore(snapshot.unpack(run.state()))
     assert other.state() == run.state()
     assert other.pipeline.judge.budget.shed == run.pipeline.judge.budget.shed
     assert other.pipeline.judge.budget.shed_total == budget.MAX_SHED + 3
-    assert not other.pipeline.judge.budget.admits("built-in", nats=9.0, per_day=5.0, time_s=1100.0)
+    assert not other.pipeline.judge.budget.admits("built-in", "another", nats=9.0, per_day=5.0, time_s=1100.0)
 
 
 def test_counters_of_a_users_rule_wait_for_it() -> None:
