@@ -308,7 +308,7 @@ class RuleEngine:
         """
         if not activity.audit_id:
             return False
-        request = (activity.audit_id, activity.time_s, activity.request_uri[:256])
+        request = (activity.audit_id[:128], activity.time_s, activity.request_uri[:256])
         keys = self._seen.get(request)
         if keys is None:
             self._seen[request] = {key}

@@ -216,8 +216,9 @@ def any_of(matchers: list[Matcher]) -> Matcher:
 
 
 def remembered(matcher: Matcher, *, size: int) -> Matcher:
-    """Remember the answers for fields with few distinct values, such as user agents."""
-    return functools.lru_cache(maxsize=size)(matcher)
+    """Remember the answers for fields with few distinct values, such as user agents, if they are short."""
+    memory = functools.lru_cache(maxsize=size)(matcher)
+    return lambda got: (memory if len(text_of(got)) <= REGEX_MEMORY_CHARS else matcher)(got)
 
 
 def _fold(got: Any, *, cased: bool) -> str:

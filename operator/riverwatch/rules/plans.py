@@ -30,6 +30,9 @@ MAX_AGENTS = 4_096
 MAX_ADDRESSES = 65_536
 """Remembered source addresses."""
 
+MAX_KEY_CHARS = 512
+"""Characters of what is remembered by; real names and agents stay below, and a client may send a megabyte."""
+
 MAX_CLASSES = 8_192
 """Classes of names and of agents that fit their bits of a client number."""
 
@@ -199,9 +202,9 @@ class Plans:
     def find(self, activity: record.Activity, facts: derived.Facts) -> Plan:
         """Work out the plan of a record, and remember it and the classes that lead to it."""
         kubelet = activity.principal.kind is identities.PrincipalKind.NODE
-        if kubelet and not derived_request.is_node(facts):
-            # A kubelet's name without the group that every kubelet has: nobody's class, and rare.
-            return self._plan(facts)
+        if (kubelet and not derived_request.is_node(facts)) or _too_long(activity):
+            # A kubelet's name without the group that every kubelet has is of no class, and rare.
+            return self._plan(facts, remember=False)
         if self.size >= MAX_PLANS or max(len(self._name_classes), len(self._agent_classes)) >= MAX_CLASSES:
             self._forget()
         client = self._client(activity, facts)
@@ -215,7 +218,7 @@ class Plans:
             return by_client[client]
         self.size += 1
         plan = self._plan(facts)
-        if kubelet and self._asks_for_group(activity) and (plan or self._plan(_without_groups(facts))):
+        if kubelet and self._asks_for_group(activity) and (plan or self._plan(_without_groups(facts), remember=False)):
             plan = OfKubelet(plan)
         by_client[client] = plan
         return plan
@@ -223,7 +226,7 @@ class Plans:
     def steps(self, plan: Plan, facts: derived.Facts) -> Steps | None:
         """Return what to do with one record."""
         if isinstance(plan, OfKubelet):
-            plan = plan.plan if derived_request.is_node(facts) else self._plan(facts)
+            plan = plan.plan if derived_request.is_node(facts) else self._plan(facts, remember=False)
         if isinstance(plan, ByNamespace):
             try:
                 return plan.steps[facts.activity.namespace]
@@ -232,11 +235,13 @@ class Plans:
         return plan  # type: ignore[return-value]  # a plan of a kubelet holds no other
 
     def _at(self, plan: ByNamespace, facts: derived.Facts) -> Steps | None:
-        if self.size >= MAX_PLANS:
-            plan.steps.clear()
-        self.size += 1
         left = _settled(plan.left, facts, _NAMESPACE_FIELDS.__contains__)
-        steps = plan.steps[facts.activity.namespace] = Steps(plan.tasks, left) if left or plan.tasks else None
+        steps = Steps(plan.tasks, left) if left or plan.tasks else None
+        if len(facts.activity.namespace) <= MAX_KEY_CHARS:
+            if self.size >= MAX_PLANS:
+                plan.steps.clear()
+            self.size += 1
+            plan.steps[facts.activity.namespace] = steps
         return steps
 
     def source(self, addresses: list[str] | None) -> int:
@@ -286,12 +291,14 @@ class Plans:
                 continue
         return classes.setdefault(bits, len(classes))
 
-    def _plan(self, facts: derived.Facts) -> Plan:
+    def _plan(self, facts: derived.Facts, *, remember: bool = True) -> Plan:
         activity = facts.activity
         key = (activity.verb, activity.resource, activity.subresource, activity.code)
         left = self._left.get(key)
         if left is None:
-            left = self._left[key] = self._for_shape(activity, facts)
+            left = self._for_shape(activity, facts)
+            if remember:
+                self._left[key] = left
         plain = activity.record.impersonated_user is None
 
         def known(field: str) -> bool:
@@ -355,6 +362,20 @@ def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:
 def _settled(left: _Left, facts: derived.Facts, known: Callable[[str], bool]) -> _Left:
     found = ((one, nodes.settle(node, facts, known)) for one, node in left)
     return [(one, node) for one, node in found if node is not False]
+
+
+def _too_long(activity: record.Activity) -> bool:
+    return (
+        max(
+            len(activity.principal.username),
+            len(activity.user_agent),
+            len(activity.source_ip),
+            len(activity.verb),
+            len(activity.resource),
+            len(activity.subresource),
+        )
+        > MAX_KEY_CHARS
+    )
 
 
 def _without_groups(facts: derived.Facts) -> derived.Facts:
