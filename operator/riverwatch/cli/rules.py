@@ -17,7 +17,7 @@ import typer
 from riverwatch import errors
 from riverwatch.activity import derived
 from riverwatch.api import yaml_text
-from riverwatch.rules import base, cases, loading, pages, rule, sigma
+from riverwatch.rules import base, bounds, cases, loading, pages, rule, sigma
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, test and explain rules.")
 """The ``riverwatch rules`` group."""
@@ -30,6 +30,9 @@ FIELDS_PAGE = "derived-fields.md"
 
 
 _OBJECT = re.compile(r"(?m)^kind: *DetectionRule\b")
+
+
+_CONDITION = re.compile(r"(?m)^(?:detection|correlation):\n(?:[ \t].*\n|\n)+")
 
 
 class Output(enum.StrEnum):
@@ -98,7 +101,9 @@ def explain(rule_id: Annotated[str, typer.Argument(help="Id of a built-in rule."
         if path.rpartition("/")[2] == rule_id:
             text = file.read_text(encoding="utf-8")
             compiled = sigma.compile_text(text, origin=f"{path}{loading.RULE_ENDING}", default_id=rule_id)
-            typer.echo(_explanation(compiled[-1].card, text))
+            beside = loading.catalog_folder().joinpath(path + loading.CASES_ENDING)
+            found = cases.parse(beside.read_text(encoding="utf-8"), origin=path)
+            typer.echo(_explanation(compiled, text, found))
             return
     raise errors.BadInputError(f"no built-in rule {rule_id!r}; see riverwatch rules list")
 
@@ -176,7 +181,8 @@ def _run_objects(origin: str, text: str) -> tuple[int, list[cases.Failure]]:
     return ran, failures
 
 
-def _explanation(card: base.RuleCard, text: str) -> str:
+def _explanation(rules: tuple[rule.Rule, ...], text: str, found: tuple[cases.Case, ...]) -> str:
+    card = rules[-1].card
     lines = [
         f"{card.id}: {card.title}",
         "",
@@ -188,10 +194,12 @@ def _explanation(card: base.RuleCard, text: str) -> str:
         f"maturity        {card.maturity.value}",
         f"covers          {', '.join(card.covers)}",
         *(f"technique       {t.id} {t.name} ({t.tactic}, ATT&CK {t.attack_version})" for t in card.techniques),
+        *(f"asked about     {line}" for one in rules if one.condition for line in bounds.lines(one.condition.boxes)),
         *(f"false positive  {line}" for line in card.false_positives),
         *(f"blind spot      {line}" for line in card.blind_spots),
         *(f"do              {line}" for line in card.recommendations),
+        *(f"{'fires on' if case.fires else 'quiet on':<16}{case.name}" for case in found),
         "",
-        text.rstrip(),
+        *(block[0].rstrip() for block in _CONDITION.finditer(text)),
     ]
     return "\n".join(lines)

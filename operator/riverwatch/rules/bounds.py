@@ -18,6 +18,9 @@ from riverwatch.activity import derived_objects, derived_pod, derived_request, i
 MAX_BOXES = 24
 """Boxes kept per rule before they are merged into one."""
 
+MAX_LINES = 4
+"""Lines in which boxes are told."""
+
 Code = Callable[[int], bool]
 """Whether a result code is inside."""
 
@@ -193,6 +196,35 @@ def absent(field: str) -> Boxes:
     if field.startswith("impersonatedUser"):
         return (Box(impersonated=False),) if field == "impersonatedUser.username" else ANYTHING
     return ANYTHING
+
+
+def lines(boxes: Boxes) -> list[str]:
+    """Say in one line per box which records a rule is asked about; one line in all when that is most of it."""
+    found = list(dict.fromkeys(_line(box) for box in boxes))
+    return found if len(found) <= MAX_LINES else [_line(_hull(boxes))]
+
+
+def _line(box: Box) -> str:
+    def some(values: frozenset[str] | None, otherwise: str) -> str:
+        return otherwise if values is None else ", ".join(sorted(values))
+
+    verbs, resources = some(box.verbs, "any verb"), some(box.resources, "any resource")
+    parts = [f"{verbs} of {resources or 'no resource'}"]
+    if box.subresources is not None:
+        parts.append("/" + some(frozenset(one or "(itself)" for one in box.subresources), ""))
+    if box.kinds is not None and len(box.kinds) < len(CLASSES) - 1:
+        parts.append("by " + some(box.kinds, ""))
+    elif box.kinds is not None:
+        parts.append("not by " + some(CLASSES - box.kinds, ""))
+    if box.impersonated:
+        parts.append("acting as somebody else")
+    if box.public:
+        parts.append("from the internet")
+    if box.agents:
+        parts.append("with certain user agents")
+    if box.codes:
+        parts.append("with certain results")
+    return " ".join(parts)
 
 
 def union(parts: Iterable[Boxes]) -> Boxes:

@@ -10,6 +10,7 @@ import typer.testing
 
 from riverwatch import errors
 from riverwatch.cli import rules
+from riverwatch.rules import loading
 
 RULE = """title: Pods deleted
 logsource: {product: kubernetes, service: audit}
@@ -42,6 +43,25 @@ def test_explain_prints_card_and_condition() -> None:
     text = call("explain", "pod-exec").stdout
     assert "blind spot" in text
     assert "objectRef.subresource: [exec, attach]" in text
+    assert "asked about     create, get of pods /attach, exec" in text
+    assert "fires on        " in text
+    assert "quiet on        " in text
+    assert "title:" not in text
+
+
+def test_explain_shows_a_sequence_with_what_it_counts() -> None:
+    text = call("explain", "scaled-to-zero").stdout
+    assert "asked about     patch, update of deployments" in text
+    assert "timespan: 10m" in text
+    assert "object.replicas: 0" in text
+
+
+def test_explain_works_for_every_rule() -> None:
+    for one in loading.load_catalog():
+        if one.output:
+            text = call("explain", one.card.id).stdout
+            assert "asked about     " in text, one.key
+            assert "condition:" in text, one.key
 
 
 def test_explain_says_when_there_is_no_such_rule() -> None:
