@@ -46,6 +46,7 @@ verify: setup ## Fail when a generated file differs from what it is generated fr
 	$(BIN)/python -m riverwatch.control.manifests --check
 	$(BIN)/python -m riverwatch.control.dashboard --check
 	$(BIN)/python -m riverwatch.control.pages --check
+	$(BIN)/python -m riverwatch.models.pages --check
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
 
@@ -74,6 +75,7 @@ docs: setup ## Write every generated file: custom resources, RBAC, reference pag
 	$(BIN)/python -m riverwatch.control.pages
 	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.features.pages
+	$(BIN)/python -m riverwatch.models.pages
 	$(BIN)/riverwatch rules docs
 	$(BIN)/python -m riverwatch.lab.attacks.reference
 
