@@ -21,8 +21,8 @@ Written by `make docs` from the cards in `models/`. How they were measured:
 [models-measured.md](../concepts/models-measured.md). What they read: [features.md](features.md).
 """
 
-_BENCHED = """These have not beaten the plain sum of novelty counters, or lack the labels to learn from. They pass the same
-contract suite and compete in `riverwatch bench models`.
+_BENCHED = """These have not beaten the plain sum of novelty counters, or lack the labels to learn from. They pass the
+same contract suite and compete in `riverwatch bench models`.
 """
 
 _DRIFT = f"""Per namespace and attribute the share of records with a new value, in batches of {drift.BATCH} records, is
