@@ -36,6 +36,7 @@ WRITABLE = {
     ("", "events"),
     ("coordination.k8s.io", "leases"),
     ("authentication.k8s.io", "selfsubjectreviews"),
+    ("authentication.k8s.io", "tokenreviews"),
 }
 """What the operator writes beside statuses of its own kinds."""
 
