@@ -36,6 +36,12 @@ BURST_BATCHES = 40
 STEADY_PER_S = 30.0
 """Batches a second afterwards: three API servers at their own limit, 12,000 records/s."""
 
+STEADY_S = 60
+"""Seconds of it."""
+
+SMALL_STEADY_S = 2
+"""The same in a small run."""
+
 BURST_P99_MS = 250.0
 """Most milliseconds in which 99 of 100 batches of a burst are acknowledged."""
 
@@ -174,7 +180,7 @@ def run_burst(chosen: setting.Setting) -> figures.Result:
     """B6: a burst, then a steady stream above what one API server can send."""
     burst = figures.Row(name=f"burst, {BURST_BATCHES} batches at once", samples=[])
     steady = figures.Row(name=f"then {STEADY_PER_S:g} batches/s", samples=[])
-    seconds = 2 if chosen.small else 60
+    seconds = SMALL_STEADY_S if chosen.small else STEADY_S
     lost = 0.0
     with line(chosen, products.Product.FULL, connections=BURST_CONNECTIONS) as one:
         expected = 0
