@@ -9,7 +9,7 @@ import pytest
 from riverwatch import testing, vocabulary
 from riverwatch.rules import engine
 from riverwatch.runtime import pipeline
-from riverwatch.scoring import triage
+from riverwatch.scoring import policy, policy_compile, triage
 from riverwatch.sources import base
 from riverwatch.state import snapshot
 
@@ -273,3 +273,19 @@ def test_memory_is_bounded(through, monkeypatch):
     assert len(through.verdicts.dump()["material"]) == 3
     assert not through.verdicts.about("user-0@example.com")
     assert through.verdicts.about("user-7@example.com")
+
+
+def test_what_an_exception_silences_is_counted(through):
+    body = {
+        "apiVersion": "riverwatch.dev/v1alpha1",
+        "kind": "ClusterDetectionPolicy",
+        "metadata": {"name": "drill"},
+        "spec": {"exceptions": [{"name": "ops", "reason": "drill", "match": {"actors": ["ops@example.com"]}}]},
+    }
+    through.policies = policy.PolicySet([policy_compile.compile_body(body)])
+
+    assert feed(through, admin(NOW_S)) == []
+    assert through.judge.excepted >= 1
+    silenced = through.judge.excepted
+    assert len(feed(through, admin(NOW_S + 60.0, user="eve@example.com"))) == 1
+    assert through.judge.excepted == silenced
