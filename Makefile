@@ -50,11 +50,11 @@ verify: setup ## Fail when a generated file differs from what it is generated fr
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
 
-test-fast: setup ## Run every test that needs no control plane and no browser (within a minute on two cores)
-	$(BIN)/pytest -m "not e2e" --numprocesses 2 --dist worksteal
+test-fast: setup ## Run every test that needs no control plane, no browser and no half minute for itself
+	$(BIN)/pytest -m "not e2e and not slow" --numprocesses 2 --dist worksteal
 
 test: lint verify tools test-fast ## Run all tests, the real control plane included
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -m "e2e or slow" tests/e2e tests/unit/bench
 
 SECONDS_EACH ?= 60
 fuzz: setup ## Damage inputs of every parser for SECONDS_EACH seconds (60), or of one: make fuzz PARSER=rule SECONDS_EACH=600
