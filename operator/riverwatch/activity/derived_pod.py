@@ -90,6 +90,33 @@ _FIXED_TEMPLATES: dict[str, tuple[str, ...]] = {
 }
 
 
+WORDS = {
+    "pod.privileged": "privileged",
+    "pod.allowPrivilegeEscalation": "allowPrivilegeEscalation",
+    "pod.capabilities": "capabilities",
+    "pod.hostNetwork": "hostNetwork",
+    "pod.hostPID": "hostPID",
+    "pod.hostIPC": "hostIPC",
+    "pod.shareProcessNamespace": "shareProcessNamespace",
+    "pod.hostPath": "hostPath",
+    "pod.sensitiveHostPath": "hostPath",
+    "pod.runtimeSocket": "hostPath",
+}
+"""Derived field -> the key without which it is neither true nor has a value; see `words`."""
+
+
+def words(facts: df.Facts) -> set[str]:
+    """Return the keys of all pod specs, volumes and security contexts that the request writes."""
+    found: set[str] = set()
+    for spec in pod_specs(facts):
+        found.update(spec)
+        for volume in df.as_list(spec.get("volumes")):
+            found.update(df.as_dict(volume))
+    for context in _security(facts):
+        found.update(context)
+    return found
+
+
 def pod_specs(facts: df.Facts) -> list[dict[str, df.Json]]:
     """Return the pod specs, whole or partial, that the request writes."""
     found = facts.notes.get("pod_specs")

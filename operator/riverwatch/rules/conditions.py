@@ -13,7 +13,7 @@ from sigma import conditions as sigma_conditions
 from sigma import types as sigma_types
 
 from riverwatch import errors
-from riverwatch.activity import derived
+from riverwatch.activity import derived, derived_pod
 from riverwatch.rules import bounds, fields, matching, nodes
 
 Predicate = nodes.Predicate
@@ -172,7 +172,7 @@ def _values(name: str, values: list[sigma_types.SigmaType], *, where: str) -> Co
     if full in _REMEMBERED_FIELDS:
         matcher = matching.remembered(matcher, size=MEMORY_SIZE)
     boxes = (bounds.Box(agents=(matcher,)),) if full == "userAgent" else bounds.present(full)
-    return _leaf(full, get, _over(get, matcher), boxes)
+    return _needing(_leaf(full, get, _over(get, matcher), boxes), full)
 
 
 def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
@@ -189,10 +189,10 @@ def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
     boxes, negated = bounds.of_texts(full, texts), bounds.of_texts_negated(full, texts)
     if full in derived.REGISTRY and derived.REGISTRY[full].type == "bool" and texts in (["true"], ["false"]):
         if texts == ["true"]:
-            return _leaf(full, get, lambda facts: get(facts) is True, boxes, negated)
+            return _needing(_leaf(full, get, lambda facts: get(facts) is True, boxes, negated), full, flag=True)
         return _leaf(full, get, lambda facts: get(facts) is False, boxes, negated)
     test = _over(get, matching.any_text(texts))
-    return _leaf(full, get, test, boxes, negated)
+    return _needing(_leaf(full, get, test, boxes, negated), full)
 
 
 def _decision(texts: list[str], *, where: str) -> Compiled:
@@ -220,7 +220,7 @@ def _field(name: str, value: sigma_types.SigmaType, *, where: str) -> Compiled:
         return _leaf(full, get, lambda facts: _is_absent(get(facts)), bounds.absent(full))
     if isinstance(value, sigma_types.SigmaExists):
         if value.exists:
-            return _leaf(full, get, lambda facts: not _is_absent(get(facts)), bounds.present(full))
+            return _needing(_leaf(full, get, lambda facts: not _is_absent(get(facts)), bounds.present(full)), full)
         return _leaf(full, get, lambda facts: _is_absent(get(facts)), bounds.absent(full))
     if isinstance(value, sigma_types.SigmaFieldReference):
         return _reference(full, get, value, where=where)
@@ -245,6 +245,18 @@ def _leaf(  # noqa: PLR0913 - what a leaf and its boxes are made of
         cost = _DERIVED_COST if fields.needed_level(full) == "Metadata" else _BODY_COST
     leaf = Leaf(full, get, test, cost, lone=lone)
     return Compiled(leaf, boxes, (leaf,), frozenset({full}), negated)
+
+
+def _needing(compiled: Compiled, full: str, *, flag: bool = False) -> Compiled:
+    """Note the key without which a test fails, for tests that an absent value fails.
+
+    Of flags that is only the test for true (`flag`): false may be said by leaving the key out.
+    """
+    key = derived_pod.WORDS.get(full, "")
+    if not key or (derived.REGISTRY[full].type == "bool" and not flag):
+        return compiled
+    leaf = msgspec.structs.replace(compiled.leaves[0], word=key)
+    return msgspec.structs.replace(compiled, node=leaf, leaves=(leaf,))
 
 
 def _over(get: fields.Getter, matcher: matching.Matcher) -> Predicate:

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from riverwatch import errors
-from riverwatch.activity import derived, derived_author, identities, record
-from riverwatch.rules import base, correlation, fields, loading, nodes, plans, rule, summary
+from riverwatch.activity import derived, derived_author, derived_pod, identities, record
+from riverwatch.rules import base, correlation, fields, loading, plans, rule, summary
 
 load_catalog = loading.load_catalog
 """The built-in rules; see `rules.loading`."""
@@ -116,7 +116,7 @@ class RuleEngine:
         if index.reads_author:
             behind = self._authors.source_of(activity)
             facts.author = facts.author or (behind.author if behind else "")
-        held = self._held(steps.rules, facts)
+        held = self._held(steps, facts)
         if steps.tasks:
             return self._with_authors(held, steps.tasks, facts) or NO_HITS
         if not held:
@@ -126,10 +126,14 @@ class RuleEngine:
             self._hold(entry, facts, hits)
         return hits or NO_HITS
 
-    def _held(
-        self, rules: tuple[tuple[plans.Entry, nodes.Predicate | None], ...], facts: derived.Facts
-    ) -> list[plans.Entry]:
-        """Return the rules that hold."""
+    def _held(self, steps: plans.Steps, facts: derived.Facts) -> list[plans.Entry]:
+        """Return the rules that hold, in their order."""
+        rules = steps.rules
+        if steps.needing:
+            written = derived_pod.words(facts)
+            wanted = [(entry, test) for word, entry, test in steps.needing if word in written]
+            if wanted:
+                rules = tuple(sorted((*rules, *wanted), key=_place))
         held: list[plans.Entry] = []
         for entry, test in rules:
             try:
@@ -325,6 +329,10 @@ class RuleEngine:
         if count >= MAX_FAULTS and entry.key not in self.disabled:
             self.disabled[entry.key] = f"raised {count} times, last {type(error).__name__}: {error}"[:300]
             self._index = self._build()
+
+
+def _place(one: tuple[plans.Entry, object]) -> int:
+    return one[0].place
 
 
 def answering(activity: record.Activity, hits: Sequence[base.RuleHit]) -> record.Activity:

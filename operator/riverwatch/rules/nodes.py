@@ -29,6 +29,8 @@ class Leaf(msgspec.Struct, frozen=True, eq=False):
     """Rough price, so that cheap tests run first."""
     lone: bool = True
     """Whether `field` is all that the test reads."""
+    word: str = ""
+    """Key without which the test fails, one of `derived_pod.WORDS`; empty when there is none."""
 
 
 class All(msgspec.Struct, frozen=True, eq=False):
@@ -67,6 +69,12 @@ def leaves(node: Node) -> Iterator[Leaf]:
     elif isinstance(node, (All, Some)):
         for part in node.parts:
             yield from leaves(part)
+
+
+def word(node: Node) -> str:
+    """Return a key without which the condition cannot hold; empty when none is known."""
+    parts = node.parts if isinstance(node, All) else (node,)
+    return next((part.word for part in parts if isinstance(part, Leaf) and part.word), "")
 
 
 def settle(node: Node, facts: derived.Facts, known: Callable[[str], bool]) -> Node:

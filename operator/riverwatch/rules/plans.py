@@ -103,12 +103,16 @@ _Left = list[tuple[Entry, nodes.Node]]
 class Steps:
     """What is left to do for records of one shape, client and namespace."""
 
-    __slots__ = ("rules", "tasks")
+    __slots__ = ("needing", "rules", "tasks")
 
     def __init__(self, tasks: tuple[Task, ...], left: _Left) -> None:
         self.tasks = tasks
-        self.rules = tuple((one, None if node is True else nodes.predicate(node)) for one, node in left)
+        words = [nodes.word(node) for _, node in left]
+        rules = [(one, None if node is True else nodes.predicate(node)) for one, node in left]
+        self.rules = tuple(one for one, word in zip(rules, words, strict=True) if not word)
         """Rules with the conditions that are left; None for one that holds already."""
+        self.needing = tuple((word, *one) for one, word in zip(rules, words, strict=True) if word)
+        """The same for rules that cannot hold unless the pod that is written has some key."""
 
 
 class ByNamespace:
