@@ -414,6 +414,32 @@ def test_model_states_are_reported(site, running):
     assert {one["metadata"]["name"] for one in found} == {"models"}
 
 
+def test_what_is_asked_of_a_model_is_in_force_or_refused_in_its_status(site, running):
+    first = wait(lambda: list(site.admin.list(resources.MODELS)), "a DetectionModel")[0]["metadata"]
+
+    def ask(**spec) -> None:
+        place = {"namespace": first["namespace"], "name": first["name"]}
+        site.admin.merge(resources.MODELS, {"spec": spec}, **place)
+
+    def in_force(status: str) -> bool:
+        body = site.admin.get(resources.MODELS, namespace=first["namespace"], name=first["name"])
+        told = body.get("status", {}).get("conditions", ())
+        return any(one["type"] == "SpecInForce" and one["status"] == status for one in told)
+
+    def phase() -> str:
+        body = site.admin.get(resources.MODELS, namespace=first["namespace"], name=first["name"])
+        return body["status"].get("phase", "")
+
+    try:
+        ask(frozen=True, rollbackTo="novelty-0")
+        wait(lambda: phase() == "Frozen", "a frozen model")
+        assert in_force("False")
+    finally:
+        ask(frozen=False, rollbackTo=None)
+    wait(lambda: phase() != "Frozen", "a model that learns again")
+    assert in_force("True")
+
+
 def test_probes_tell_what_runs(site, running):
     status, text = running.get("/healthz")
     assert (status, "[+]worker ok" in text) == (200, True)
