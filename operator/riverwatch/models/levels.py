@@ -25,7 +25,7 @@ TRIAL_SHARE = 0.002
 """A new trial begins when this share of the identity's age has passed since the last one: trials grow with the
 logarithm of age, so that a chatty controller does not get a thousand times the confidence of a quiet one."""
 
-TRIAL_MIN_S = 2.0
+TRIAL_MIN_S = 10.0
 """Shortest trial, seconds."""
 
 
@@ -52,7 +52,7 @@ class AttributeHabit:
         """Count a value that is new; return whether another one had to be forgotten for it."""
         self.trials = self.trials * DECAY + 1.0
         self.fresh = self.fresh * DECAY + (1.0 if self.values else 0.0)
-        self.values[value] = 1
+        self.values[sys.intern(value)] = 1
         if len(self.values) <= MAX_VALUES:
             return False
         del self.values[next(iter(self.values))]
@@ -148,7 +148,7 @@ class Level:
         """Count that an identity of the group showed a value that was new to it."""
         values = self.values[place]
         known = values.pop(value, 0)
-        values[value] = known + 1
+        values[sys.intern(value)] = known + 1
         self.adoptions[place] = self.adoptions[place] * DECAY + 1.0
         self.firsts[place] *= DECAY
         if not known:

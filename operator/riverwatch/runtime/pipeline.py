@@ -136,8 +136,11 @@ class Pipeline:
             return None
         volume = self._volumes.count(activity)
         key = routine.key_of(activity)
-        if not loud and not volume and self._routine.passes(key, activity.time_s):
+        known = self._routine.find(key, activity.time_s) if not loud and not volume else None
+        if known is not None and known.namespace not in self.frozen:
             self.models.records += 1
+            if routine.learn(known, activity.time_s):
+                self.drift.feed(known.namespace, (), time_s=activity.time_s)
             return None
         return self._consider(activity, loud, rules, volume, key)
 
@@ -231,7 +234,7 @@ class Pipeline:
         if self.verdicts.about(actor := judge.case_key(activity)):
             told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
         verdict = None
-        if told or parts:
+        if told or sum(part.nats for part in parts) >= judge.LEAST_JUDGED_NATS:
             question = judge.Question(
                 activity=activity,
                 measured=measured,
@@ -251,7 +254,9 @@ class Pipeline:
         elif mode.models_learn and (verdict is None or not verdict.hold):
             home, habit = self.models.learn(measured, use)
             if not hits and not volume and (use is None or self.models.credentials.settled(use)):
-                self._routine.remember(key, home, habit, activity.time_s)
+                until_s = activity.time_s + routine.ASK_AGAIN_S
+                known = routine.Known(measured.home, home, habit, habit.edition, until_s, measured.values)
+                self._routine.remember(key, known)
         if verdict is None:
             return None
         self.folder.note(activity, verdict, runs_as=self.inventory.runs_as)

@@ -34,6 +34,9 @@ beside it."""
 HOLD_SHARE = 0.5
 """A record that alone reaches this share of the threshold is not learned before its case has ended quietly."""
 
+LEAST_JUDGED_NATS = 1.0
+"""Novelty below this and without a rule hit is learned and no more: a chance above 1 in 3 is no news."""
+
 LEAST_EVIDENCE_NATS = 1.0
 """Novelty below this is not told as evidence of a case that was not raised yet."""
 

@@ -14,41 +14,56 @@ def known_habit() -> tuple[novelty.Novelty, levels.Habit]:
     return home, home.learn("web/front", "", ("get configmaps",), time_s=START_S)
 
 
-def test_inside_a_burst_a_known_record_passes_and_is_counted() -> None:
+def remembered(cache: routine.Routine, key: int = 7) -> routine.Known:
     home, habit = known_habit()
-    cache = routine.Routine()
-    cache.remember(7, home, habit, START_S)
-    assert cache.passes(7, START_S + 1.0)
-    assert (habit.records, home.records, habit.last_s) == (2, 2, START_S + 1.0)
+    known = routine.Known("web", home, habit, habit.edition, START_S + routine.ASK_AGAIN_S, ("get configmaps",))
+    cache.remember(key, known)
+    return known
 
 
-def test_the_record_that_opens_a_burst_does_not_pass() -> None:
-    home, habit = known_habit()
+def test_inside_a_burst_a_known_record_is_counted_and_teaches_nothing() -> None:
     cache = routine.Routine()
-    cache.remember(7, home, habit, START_S)
-    assert not cache.passes(7, START_S + levels.TRIAL_MIN_S)
-    assert habit.records == 1
+    known = remembered(cache)
+    found = cache.find(7, START_S + 1.0)
+    assert found is known
+    assert not routine.learn(found, START_S + 1.0)
+    assert (known.habit.records, known.home.records, known.habit.last_s) == (2, 2, START_S + 1.0)
+    assert known.habit.attributes[0].values == {"get configmaps": 1}
+
+
+def test_the_record_that_opens_a_burst_is_learned_as_the_model_would() -> None:
+    known = remembered(routine.Routine())
+    home, habit = known_habit()
+    later_s = START_S + levels.TRIAL_MIN_S
+    assert routine.learn(known, later_s)
+    home.learn("web/front", "", ("get configmaps",), time_s=later_s)
+    assert known.habit.dump() == habit.dump()
+    assert known.home.dump() == home.dump()
 
 
 def test_a_forgotten_value_ends_what_was_known() -> None:
-    home, habit = known_habit()
     cache = routine.Routine()
-    cache.remember(7, home, habit, START_S)
+    known = remembered(cache)
     for number in range(levels.MAX_VALUES):
-        habit.learn((f"action {number}",), START_S)
-    assert not cache.passes(7, START_S + 1.0)
+        known.habit.learn((f"action {number}",), START_S)
+    assert cache.find(7, START_S + 1.0) is None
 
 
-def test_what_was_never_remembered_does_not_pass() -> None:
-    assert not routine.Routine().passes(7, START_S)
+def test_after_a_while_it_is_asked_anew() -> None:
+    cache = routine.Routine()
+    remembered(cache)
+    assert cache.find(7, START_S + routine.ASK_AGAIN_S) is None
+
+
+def test_what_was_never_remembered_is_asked() -> None:
+    assert routine.Routine().find(7, START_S) is None
 
 
 def test_it_is_emptied_when_full(monkeypatch) -> None:
     monkeypatch.setattr(routine, "MAX_KNOWN", 2)
-    home, habit = known_habit()
     cache = routine.Routine()
     for key in range(3):
-        cache.remember(key, home, habit, START_S)
+        remembered(cache, key)
     assert len(cache) == 1
 
 
