@@ -225,6 +225,10 @@ def _config_credentials(facts: df.Facts) -> df.Value:
     if not CREDENTIAL_HINT.search(raw):
         return None
     pairs = [(key, value) for key, value in _config_data(facts) if isinstance(value, str) and value.strip()]
+    # A call of the engine costs more than what it searches, so that all pairs are searched at once before each.
+    in_keys = CREDENTIAL_KEY.search("\n".join(key for key, _ in pairs))
+    if not (in_keys or CREDENTIAL_VALUE.search("\n".join(value for _, value in pairs))):
+        return None
     found = (key for key, value in pairs if CREDENTIAL_KEY.search(key) or CREDENTIAL_VALUE.search(value))
     return tuple(dict.fromkeys(found)) or None
 
