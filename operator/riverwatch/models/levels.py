@@ -5,11 +5,15 @@ Owned and emptied by `models.novelty`; bounded by the constants below. Plain dat
 
 from __future__ import annotations
 
+import itertools
 import sys
 
-MAX_VALUES = 96
-"""Values kept per identity and attribute, about 90 bytes each; the one seen longest ago goes first. An identity that
-shows more has a high share of new values anyway, so a forgotten one costs little surprise."""
+MAX_VALUES = 512
+"""Values kept per identity and attribute, about 90 bytes each; few identities, such as those that serve every
+namespace, show more than some dozens."""
+
+FORGOTTEN = 128
+"""Values forgotten at once when there are too many, those that opened a burst longest ago."""
 
 MAX_LEVEL_VALUES = 4096
 """Values kept per group and attribute."""
@@ -49,13 +53,14 @@ class AttributeHabit:
         self.values[value] = self.values.pop(value) + 1
 
     def adopt(self, value: str) -> bool:
-        """Count a value that is new; return whether another one had to be forgotten for it."""
+        """Count a value that is new; return whether others had to be forgotten for it."""
         self.trials = self.trials * DECAY + 1.0
         self.fresh = self.fresh * DECAY + (1.0 if self.values else 0.0)
         self.values[sys.intern(value)] = 1
         if len(self.values) <= MAX_VALUES:
             return False
-        del self.values[next(iter(self.values))]
+        for forgotten in list(itertools.islice(self.values, FORGOTTEN)):
+            del self.values[forgotten]
         return True
 
     def dump(self) -> list[object]:
@@ -88,7 +93,7 @@ class Habit:
         """Record time at which the next burst may be opened."""
         self.records = 0
         self.edition = 0
-        """Counts the values that were forgotten: what was known in one edition is known throughout it."""
+        """Counts the times that values were forgotten: what was known in one edition is known throughout it."""
 
     def learn(self, values: tuple[str, ...], time_s: float) -> list[int]:
         """Count one record; return the places whose value was new."""

@@ -31,7 +31,7 @@ CARD = base.ModelCard(
     summary="First-time behaviour of an identity, weighed by how often it and its groups show new behaviour.",
     inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "hour", "volume"),
     warm_up="by itself: an identity without history has a chance of novelty near 1, so nothing it does is surprising",
-    memory="at most 96 values per attribute and identity; measured in the benchmark",
+    memory="at most 512 values per attribute and identity; measured in the benchmark",
     blind_spots=(
         "An attacker who does only what the identity does, from where it does it, when it does it.",
         "Identities younger than a few bursts of activity.",

@@ -6,6 +6,7 @@ all share (decoding, the feature vector, the sixteen numbers) is not. Called by 
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -33,6 +34,12 @@ AGGREGATE_S = 60.0
 
 AGGREGATES = ("records", "actions", "namespaces", "addresses", "clients", "writes", "deletes", "secrets", "refused")
 """Numbers of a window, each on a logarithmic scale in 0..1."""
+
+GUARD_SHARE = 0.01
+"""Share of all points, the strangest ones, that a guarded candidate does not learn."""
+
+GUARD_AFTER = 10_000
+"""Points that a guarded candidate learns whatever they are."""
 
 _LARGEST = 14.0
 """Logarithm of a count that maps to 1."""
@@ -146,6 +153,37 @@ class Together:
             member.learn(point)
 
 
+class Guarded:
+    """A candidate that learns nothing that it finds strange, as the product does: nothing flagged is learned.
+
+    Parameters
+    ----------
+    inner
+        Whom to guard.
+    """
+
+    def __init__(self, inner: Candidate) -> None:
+        self._inner = inner
+        self._last = 0.0
+        self._strongest: list[float] = []
+        self._seen = 0
+
+    def score(self, point: stream.Point) -> float:
+        """Return what the inner candidate says."""
+        self._last = self._inner.score(point)
+        return self._last
+
+    def learn(self, point: stream.Point) -> None:
+        """Learn the point unless it is among the strangest share so far."""
+        self._seen += 1
+        if self._last > 0.0:
+            heapq.heappush(self._strongest, self._last)
+            while len(self._strongest) > max(1, int(GUARD_SHARE * self._seen)):
+                heapq.heappop(self._strongest)
+        if self._seen < GUARD_AFTER or not self._strongest or self._last < self._strongest[0]:
+            self._inner.learn(point)
+
+
 class Trees:
     """River's half-space trees on the sixteen numbers of each record.
 
@@ -238,6 +276,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("plain-sum-refused", "the same and 1 for a refused request", lambda _: PlainSum(counters.REFUSED_BONUS)),
     Entry("novelty", "our novelty model", lambda _: Ours(credentials=False)),
     Entry("novelty+credential", "our novelty and credential models, summed", lambda _: Ours()),
+    Entry("plain-sum-guarded", "the plain sum that does not learn its strangest 1 %", lambda _: Guarded(PlainSum())),
+    Entry("novelty-guarded", "novelty and credential that do not learn their strangest 1 %", lambda _: Guarded(Ours())),
     Entry("sequence", "our sequence model alone: known actions in a new order", lambda _: Order()),
     Entry("all-three", "novelty, credential and sequence, summed", lambda _: Together(Ours(), Order())),
     Entry("hst-records", "River half-space trees, 10 x 8, on 16 numbers a record", Trees, numbers=True),
