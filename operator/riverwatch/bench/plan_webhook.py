@@ -132,7 +132,7 @@ def sample(before: dict[str, Any], after: dict[str, Any], sent: dict[str, Any]) 
             "batch p99 ms": figures.quantile(latencies, 0.99),
             "answers 2xx": sum(count for code, count in codes.items() if code.startswith("2")),
             "answers other": sum(count for code, count in codes.items() if not code.startswith("2")),
-            "detections": after["detections"],
+            "revisions": after["detections"],
             "faults": after["faults"],
         },
     )

@@ -8,6 +8,7 @@ come from. Scores first, learns afterwards, and never learns from what it just f
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -103,14 +104,21 @@ class Pipeline:
                 if reason in ORDINARY_SKIPS:
                     tally.count_only(reason, 1)
                 else:
-                    tally.skip(reason, where=f"{where} (record {place + 1} from there)", detail=error.detail)
+                    tally.skip(reason, where=_place(where, place), detail=error.detail)
                 continue
             if self._dedupe.seen(activity.audit_id, source.request_received_timestamp or source.stage_timestamp or ""):
                 tally.count_only(sources_base.SkipReason.DUPLICATE, 1)
             elif activity.principal.username in self.own_usernames:
                 tally.count_only(sources_base.SkipReason.OWN_IDENTITY, 1)
+            elif not self.learning.believes(activity.time_s):
+                detail = "its time lies more than a month after everything before it"
+                tally.skip(sources_base.SkipReason.FAR_FUTURE, where=_place(where, place), detail=detail)
             else:
-                detection = self.step(activity, tally)
+                try:
+                    detection = self.step(activity, tally)
+                except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
+                    tally.skip(sources_base.SkipReason.FAULT, where=_place(where, place), detail=_failure(error))
+                    continue
                 if detection is not None:
                     changed[detection.uid] = detection
         return list(changed.values())
@@ -292,6 +300,16 @@ class Pipeline:
             owner_gone=self.inventory.ended(principal.namespace, activity.token_pod),
             owner_uid=_pod_uid(activity),
         )
+
+
+def _place(where: str, place: int) -> str:
+    return f"{where} (record {place + 1} from there)"
+
+
+def _failure(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return f"{error!r:.200}{at}"
 
 
 def _rules_told(activity: record.Activity, hits: Sequence[rules_base.RuleHit]) -> str:

@@ -12,6 +12,14 @@ MIN_RECORDS = 500
 """Records that models learn at least before they may raise; fewer say nothing about a cluster."""
 
 
+FAR_S = 31 * 86_400.0
+"""Seconds after the latest record beyond which a time is not believed at once: one record with a broken clock must not
+end every case and every burst. Longer gaps in a log are rare."""
+
+BELIEVED_AFTER = 16
+"""Records in a row beyond it that make such a time believed."""
+
+
 class Learning:
     """Progress of learning in record time.
 
@@ -26,12 +34,21 @@ class Learning:
         self.began_s: float | None = None
         self.now_s = 0.0
         """Latest record time seen; never goes back, even when a record's clock does."""
+        self._far = 0
 
     def advance(self, time_s: float) -> None:
         """Take over the time of a record."""
         if self.began_s is None:
             self.began_s = time_s
         self.now_s = max(self.now_s, time_s)
+
+    def believes(self, time_s: float) -> bool:
+        """Tell whether a record's time may be taken over; a leap is believed when several records in a row make it."""
+        if self.began_s is None or time_s <= self.now_s + FAR_S:
+            self._far = 0
+            return True
+        self._far += 1
+        return self._far >= BELIEVED_AFTER
 
     @property
     def muted(self) -> bool:
@@ -52,11 +69,11 @@ class Learning:
 
     def dump(self) -> list[float | None]:
         """Return plain data for a checkpoint."""
-        return [self.began_s, self.now_s]
+        return [self.began_s, self.now_s, float(self._far)]
 
     def load(self, data: list[float | None]) -> None:
         """Take over what `dump` returned; when learning ends is for the user to say anew."""
-        self.began_s, self.now_s = data[0], data[1] or 0.0
+        self.began_s, self.now_s, self._far = data[0], data[1] or 0.0, int(data[2] or 0)
 
     def progress(self, rules: policy.EffectivePolicy) -> float:
         """Return how far the learning period has come, 0..1."""

@@ -48,6 +48,10 @@ class SkipReason(enum.StrEnum):
     """A request of riverwatch itself."""
     DISABLED = "disabled"
     """A policy switched detection off for this namespace."""
+    FAR_FUTURE = "far_future"
+    """Its time lies more than a month after everything before it, and the next records do not say so, too."""
+    FAULT = "fault"
+    """Riverwatch itself failed on it; the skip says where."""
     MISSING_TIMESTAMP = normalise.MISSING_TIMESTAMP
     MISSING_USER = normalise.MISSING_USER
     MISSING_VERB = normalise.MISSING_VERB

@@ -11,7 +11,7 @@ from riverwatch import testing, vocabulary
 from riverwatch.detections import render
 from riverwatch.rules import engine
 from riverwatch.runtime import pipeline
-from riverwatch.scoring import policy, policy_compile
+from riverwatch.scoring import learning, policy, policy_compile
 from riverwatch.sources import base
 
 HOUR_S = 3_600.0
@@ -235,6 +235,43 @@ def test_a_clock_that_goes_backwards_does_no_harm():
     found, through, tally = run(records)
     assert through.used + tally.skipped_total == tally.read
     assert found == []
+
+
+def test_one_time_far_ahead_is_counted_and_moves_nothing():
+    far = testing.audit_record(time_s=testing.START_S + 400 * 24 * HOUR_S, audit_id="far")
+    life = routine()
+    with_it, _, tally = run([*life[:500], far, *life[500:]])
+    assert tally.skipped[base.SkipReason.FAR_FUTURE] == 1
+    assert "a month" in tally.recent[-1].detail
+    assert bodies(with_it) == bodies(run(life)[0])
+
+
+def test_a_gap_that_many_records_agree_on_is_believed():
+    later_s = testing.START_S + 400 * 24 * HOUR_S
+    later = [testing.audit_record(time_s=later_s + number, audit_id=f"later-{number}") for number in range(40)]
+    _, through, tally = run([*routine(), *later])
+    assert tally.skipped[base.SkipReason.FAR_FUTURE] == learning.BELIEVED_AFTER - 1
+    assert through.learning.now_s == later_s + 39
+
+
+def test_a_record_that_makes_us_fail_costs_itself_alone(monkeypatch):
+    life = routine()[:50]
+    through = pipeline.Pipeline(rules=RULES)
+    judge = through.step
+
+    def failing(activity, tally):
+        if activity.audit_id == life[20].audit_id:
+            raise ZeroDivisionError("of all things")
+        return judge(activity, tally)
+
+    monkeypatch.setattr(through, "step", failing)
+    tally = base.Tally()
+    through.process(life, tally=tally, where="audit.jsonl:1")
+    assert through.used == 49
+    (skip,) = tally.recent
+    assert (skip.reason, skip.where) == (base.SkipReason.FAULT, "audit.jsonl:1 (record 21 from there)")
+    assert "of all things" in skip.detail
+    assert "failing" in skip.detail
 
 
 def test_pod_bound_token_from_a_second_address_is_theft():
