@@ -77,7 +77,7 @@ class Inside:
         sizes = self._bytes
         metrics.tell_top(exported.namespace_state_bytes, {name: size for name, (_, size) in sizes.items()})
         # Only names that the models know: whoever asks for invented namespaces must not choose our labels.
-        known = collections.Counter({name if name in sizes else "": 0.0 for name in work_s})
+        known = dict.fromkeys((name if name in sizes else "" for name in work_s), 0.0)
         for name, seconds in work_s.items():
             known[name if name in sizes else ""] += seconds
         metrics.tell_top(exported.namespace_work_seconds, known)

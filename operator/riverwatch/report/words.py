@@ -36,7 +36,7 @@ SKIP_WORDS: Mapping[str, str] = {
     "over_quota": "over the quota of its namespace",
     "own_identity": "riverwatch's own request",
     "disabled": "switched off by policy",
-    "far_future": "with a time more than a month ahead",
+    "far_future": "with a time more than three years ahead",
     "fault": "riverwatch itself failed on it",
     "missing_timestamp": "without a time",
     "missing_user": "without a user",

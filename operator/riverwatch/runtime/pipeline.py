@@ -111,7 +111,7 @@ class Pipeline:
             elif activity.principal.username in self.own_usernames:
                 tally.count_only(sources_base.SkipReason.OWN_IDENTITY, 1)
             elif not self.learning.believes(activity.time_s):
-                detail = "its time lies more than a month after everything before it"
+                detail = "its time lies more than three years after everything before it"
                 tally.skip(sources_base.SkipReason.FAR_FUTURE, where=_place(where, place), detail=detail)
             else:
                 try:

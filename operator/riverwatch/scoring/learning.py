@@ -12,9 +12,9 @@ MIN_RECORDS = 500
 """Records that models learn at least before they may raise; fewer say nothing about a cluster."""
 
 
-FAR_S = 31 * 86_400.0
+FAR_S = 3 * 365 * 86_400.0
 """Seconds after the latest record beyond which a time is not believed at once: one record with a broken clock must not
-end every case and every burst. Longer gaps in a log are rare."""
+end every case and every burst. No log has longer gaps."""
 
 BELIEVED_AFTER = 16
 """Records in a row beyond it that make such a time believed."""

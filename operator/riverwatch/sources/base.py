@@ -49,7 +49,7 @@ class SkipReason(enum.StrEnum):
     DISABLED = "disabled"
     """A policy switched detection off for this namespace."""
     FAR_FUTURE = "far_future"
-    """Its time lies more than a month after everything before it, and the next records do not say so, too."""
+    """Its time lies more than three years after everything before it, and the next records do not say so, too."""
     FAULT = "fault"
     """Riverwatch itself failed on it; the skip says where."""
     MISSING_TIMESTAMP = normalise.MISSING_TIMESTAMP

@@ -238,16 +238,16 @@ def test_a_clock_that_goes_backwards_does_no_harm():
 
 
 def test_one_time_far_ahead_is_counted_and_moves_nothing():
-    far = testing.audit_record(time_s=testing.START_S + 400 * 24 * HOUR_S, audit_id="far")
+    far = testing.audit_record(time_s=testing.START_S + 4_000 * 24 * HOUR_S, audit_id="far")
     life = routine()
     with_it, _, tally = run([*life[:500], far, *life[500:]])
     assert tally.skipped[base.SkipReason.FAR_FUTURE] == 1
-    assert "a month" in tally.recent[-1].detail
+    assert "three years" in tally.recent[-1].detail
     assert bodies(with_it) == bodies(run(life)[0])
 
 
 def test_a_gap_that_many_records_agree_on_is_believed():
-    later_s = testing.START_S + 400 * 24 * HOUR_S
+    later_s = testing.START_S + 4_000 * 24 * HOUR_S
     later = [testing.audit_record(time_s=later_s + number, audit_id=f"later-{number}") for number in range(40)]
     _, through, tally = run([*routine(), *later])
     assert tally.skipped[base.SkipReason.FAR_FUTURE] == learning.BELIEVED_AFTER - 1
