@@ -25,7 +25,7 @@ RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
     vocabulary.Severity.HIGH: 10.0,
     vocabulary.Severity.MEDIUM: 5.0,
-    vocabulary.Severity.LOW: 2.0,
+    vocabulary.Severity.LOW: 3.0,
     vocabulary.Severity.INFO: 0.0,
 }
 """Evidence that a rule hit adds to its case, nats; tuned on recorded benign life so that Medium needs some novelty
