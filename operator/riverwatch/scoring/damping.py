@@ -1,11 +1,10 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Four explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
-control plane's controllers act on other people's objects), the namespace is young, the object was just created, the pod
-that a token is bound to runs on another node. *Where to* and *how much* are damped; *what* only for those who follow
-others and do it from their own place with their own client; *where from* only for a bound token that nothing says was
-moved. Rules never. Pure but for the young things it
-remembers; owned by `scoring.judge`.
+Five explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), the namespace is young, the object was just created or does
+not exist, the pod that a token is bound to runs on another node. *Where to* and *how much* are damped; *what* only for
+those who follow others and do it from their own place with their own client; *where from* only for a bound token that
+nothing says was moved. Rules never. Pure but for the young things it remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,9 @@ from riverwatch.models import base
 
 EXPLAINED = 0.25
 """Weight of a novelty that something else explains: still enough to add to a case that has more."""
+
+NOT_FOUND = 404
+"""HTTP status code of a request for something that does not exist."""
 
 REFUSED_NODE = 0.5
 """Weight of a refusal that a kubelet never met: the node authorizer forgets a pod before its kubelet does, but it is
@@ -74,13 +76,14 @@ class Young:
             if activity.verb == "create" and not activity.subresource:
                 self._note(f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s, again=True)
 
-    def explains(self, activity: record.Activity) -> bool:
-        """Tell whether the target is so young that nobody can have a habit about it."""
+    def explains(self, activity: record.Activity) -> str:
+        """Say so when the target is so young that nobody can have a habit about it; empty when it is not."""
         if self._began_s is None or activity.time_s - self._began_s < SETTLED_S:
-            return False
-        return self._young(activity.namespace, activity.time_s) or self._young(
+            return ""
+        young = self._young(activity.namespace, activity.time_s) or self._young(
             f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s
         )
+        return "the target is new" if young else ""
 
     def _young(self, key: str, time_s: float) -> bool:
         since = self._since.get(key)
@@ -131,11 +134,16 @@ def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) ->
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
         parts = [_following(part, activity, displaced=displaced) for part in parts]
-    elif young.explains(activity):
-        parts = [_less(part, "the target is new") if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
+    elif why := _nothing_there(activity) or young.explains(activity):
+        parts = [_less(part, why) if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
     if activity.token_pod and not any(part.feature == "credential" for part in parts):
         parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
     return sorted(parts, key=lambda part: -part.nats)
+
+
+def _nothing_there(activity: record.Activity) -> str:
+    """Say so when what was asked for does not exist: what every apply asks before it creates."""
+    return "what it asked for does not exist" if activity.code == NOT_FOUND else ""
 
 
 def _less(part: base.Surprise, why: str, weight: float = EXPLAINED) -> base.Surprise:

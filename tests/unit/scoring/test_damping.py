@@ -70,6 +70,12 @@ def test_a_refusal_of_a_kubelet_counts_half_and_one_of_an_application_fully():
     assert damped("outcome", user="system:serviceaccount:web:front") == 8.0
 
 
+def test_asking_for_what_does_not_exist_counts_less_where_to_and_fully_what():
+    assert damped("object", code=404) < 8.0
+    assert damped("action", code=404) == 8.0
+    assert damped("object", code=403) == 8.0
+
+
 BOUND = {
     "authentication.kubernetes.io/pod-name": ["front-1"],
     "authentication.kubernetes.io/credential-id": ["JTI=1"],
