@@ -54,7 +54,7 @@ test-fast: setup ## Run every test that needs no control plane, no browser and n
 	$(BIN)/pytest -m "not e2e and not slow" --numprocesses 2 --dist worksteal
 
 test: lint verify tools test-fast ## Run all tests, the real control plane included
-	$(BIN)/pytest -m "e2e or slow" tests/e2e tests/unit/bench
+	$(BIN)/pytest -m "e2e or slow" tests/e2e tests/unit/bench tests/unit/cli
 
 SECONDS_EACH ?= 60
 fuzz: setup ## Damage inputs of every parser for SECONDS_EACH seconds (60), or of one: make fuzz PARSER=rule SECONDS_EACH=600

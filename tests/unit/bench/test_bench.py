@@ -153,6 +153,7 @@ def test_a_folder_without_records_is_refused(tmp_path: pathlib.Path) -> None:
         workload.opened(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(work: workload.Workload) -> None:
     arguments = ["--only", "b1", "--small", "-o", "json", "--load", str(work.folder)]
     found = subprocess.run(

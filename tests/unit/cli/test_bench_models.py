@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+import pytest
 import typer.testing
 
 from riverwatch import clock, testing
@@ -16,6 +17,7 @@ def run(*arguments: str):
     return typer.testing.CliRunner().invoke(main.app, ["bench", "models", *arguments])
 
 
+@pytest.mark.slow
 def test_a_small_load_is_told_as_json(tmp_path):
     records = [
         sample.audit_record(

@@ -45,6 +45,7 @@ def figures(outcome):
     return [(row.name, row.auc, row.average_precision, row.flags, row.beats) for row in outcome.rows]
 
 
+@pytest.mark.slow
 def test_every_candidate_is_measured_and_repeats(load):
     first = contest.run(load, with_peer=False)
     again = contest.run(load, with_peer=False)
@@ -53,6 +54,7 @@ def test_every_candidate_is_measured_and_repeats(load):
     assert (first.records, first.counted, first.suspicious) == (RECORDS, RECORDS * 4 // 5, len(STOLEN))
 
 
+@pytest.mark.slow
 def test_plain_sum_ranks_theft_first_and_novelty_the_first_theft_of_each(load):
     by_name = {row.name: row for row in contest.run(load, with_peer=False).rows}
     assert by_name["plain-sum"].auc > 0.99
