@@ -17,6 +17,7 @@ from riverwatch.control import (
     triage,
 )
 from riverwatch.runtime import context as contexts
+from riverwatch.sources import base as sources_base
 
 
 class Figures:
@@ -71,7 +72,8 @@ class Figures:
         exported.detection_revisions.inc(self._grown("revisions", counts.detections))
         for why, count in self.desk.suppressed.items() if self.desk else ():
             exported.suppressed.labels(reason=why).inc(self._grown(f"suppressed {why}", count))
-        exported.worker_faults.inc(self._grown("faults", counts.faults))
+        failed = counts.faults + tally.skipped.get(sources_base.SkipReason.FAULT, 0)
+        exported.worker_faults.inc(self._grown("faults", failed))
         exported.worker_seconds.inc(self._grown("busy", counts.busy_s))
         spent = zip(metrics.STAGES, (counts.decode_s, counts.judge_s, counts.deliver_s), strict=True)
         for stage, seconds in spent:
