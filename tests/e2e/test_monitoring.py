@@ -148,11 +148,17 @@ def test_query_of_the_dashboard_works_and_names_what_exists(prometheus, title, e
         assert prometheus.query(f'count({{__name__="{name}"}})'), f"{title}: no metric {name}"
 
 
-def test_query_gives_numbers(prometheus):
-    assert prometheus.query("sum(riverwatch_records_read_total) > 0")
-    assert prometheus.query("sum(riverwatch_spool_bytes) > 0")
-    assert prometheus.query('sum(riverwatch_stage_seconds_total{stage="judge"}) > 0')
-    assert prometheus.query("riverwatch_process_resident_memory_bytes > 1e6")
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sum(riverwatch_records_read_total) > 0",
+        "sum(riverwatch_spool_bytes) > 0",
+        'sum(riverwatch_stage_seconds_total{stage="judge"}) > 0',
+        "riverwatch_process_resident_memory_bytes > 1e6",
+    ],
+)
+def test_query_gives_numbers(prometheus, expression):
+    processes.wait(lambda: prometheus.query(expression), timeout_s=WAIT_S, what=expression)
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=[one["alert"] for one in ALERTS])
