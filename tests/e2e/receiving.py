@@ -16,7 +16,7 @@ from riverwatch import clock
 from riverwatch.control import durable
 from riverwatch.rules import engine
 from riverwatch.runtime import pipeline, worker
-from riverwatch.sources import audit_webhook, host
+from riverwatch.sources import audit_webhook, base, host
 
 CHECKPOINT_S = 0.1
 """Seconds between two checkpoints: often enough that kills meet every moment of one."""
@@ -48,7 +48,10 @@ def main(folder: str) -> None:
             never.wait(0.01)
         judging.settle(within_s=60.0)
         say(
-            used=through.used, learned=through.models.records, written=kept.counts.written, faults=judging.counts.faults
+            used=through.used,
+            learned=through.models.records,
+            written=kept.counts.written,
+            faults=judging.tally.skipped.get(base.SkipReason.FAULT, 0),
         )
 
 

@@ -18,7 +18,7 @@ from riverwatch import clock
 from riverwatch.bench import child, cores, products, sampling
 from riverwatch.detections import finding
 from riverwatch.runtime import pipeline, replay, spooled_queue, worker
-from riverwatch.sources import audit_webhook, host, webhook_access
+from riverwatch.sources import audit_webhook, base, host, webhook_access
 from riverwatch.state import spool
 
 THREADS = ("worker", "sources", "MainThread")
@@ -94,7 +94,7 @@ class Receiving:
             "read": tally.read,
             "used": tally.used,
             "batches": self.worker.counts.batches,
-            "faults": self.worker.counts.faults,
+            "faults": tally.skipped.get(base.SkipReason.FAULT, 0),
             "refused": self.worker.counts.refused,
             "lag_s": self.worker.counts.lag_s,
             "detections": self._sink.found,

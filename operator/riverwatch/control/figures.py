@@ -72,8 +72,7 @@ class Figures:
         exported.detection_revisions.inc(self._grown("revisions", counts.detections))
         for why, count in self.desk.suppressed.items() if self.desk else ():
             exported.suppressed.labels(reason=why).inc(self._grown(f"suppressed {why}", count))
-        failed = counts.faults + tally.skipped.get(sources_base.SkipReason.FAULT, 0)
-        exported.worker_faults.inc(self._grown("faults", failed))
+        exported.worker_faults.inc(self._grown("faults", tally.skipped.get(sources_base.SkipReason.FAULT, 0)))
         exported.worker_seconds.inc(self._grown("busy", counts.busy_s))
         spent = zip(metrics.STAGES, (counts.decode_s, counts.judge_s, counts.deliver_s), strict=True)
         for stage, seconds in spent:

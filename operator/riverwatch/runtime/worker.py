@@ -1,8 +1,8 @@
 """The one thread that owns the pipeline: deliveries -> records -> `process` -> outputs, and changes from control.
 
 In: `offer` (sources, any thread), `change` (control, any thread). Out: detections to the dispatcher. Invariants:
-nothing but this thread touches the pipeline; a record that makes the pipeline raise costs that record alone; whatever
-is not judged is counted. Started by `cli.run`; stopped by `stop`, which drains the queue first.
+nothing but this thread touches the pipeline; a delivery whose judging raises costs that delivery alone; whatever is not
+judged is counted. Started by `cli.run`; stopped by `stop`, which drains the queue first.
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ class Counts:
     """What the worker did so far; written by its thread only, read by anyone."""
 
     batches: int = 0
-    faults: int = 0
-    """Records on which the pipeline raised."""
     changes: int = 0
     detections: int = 0
     """Revisions handed to the outputs."""
@@ -266,19 +264,16 @@ class Worker(Generic[P]):
             self._deliver(found)
 
     def _processed(self, records: list[record.AuditRecord], *, where: str) -> Sequence[finding.Detection]:
-        """Judge a batch; when that raises, judge record by record, so that only the bad one is lost."""
+        """Judge a batch; when that raises, all of it counts as lost, and the next batch goes on.
+
+        One record that cannot be judged does not come so far: the pipeline counts and passes over it.
+        """
         try:
             return self._pipeline.process(records, tally=self.tally, where=where)
-        except Exception:  # noqa: BLE001 - a record that makes us fail costs that record alone
-            _log.exception("the pipeline raised on a batch; trying record by record")
-        found: list[finding.Detection] = []
-        for one in records:
-            try:
-                found += self._pipeline.process([one], tally=self.tally, where=where)
-            except Exception:  # noqa: BLE001 - as above
-                self.counts.faults += 1
-                _log.exception("the pipeline raised on a record; it is lost", extra={"auditID": one.audit_id})
-        return found
+        except Exception as error:  # noqa: BLE001 - one delivery must not end the judging of all others
+            _log.exception("judging failed; the batch is lost", extra={"where": where, "count": len(records)})
+            self.tally.skip(base.SkipReason.FAULT, where=where, detail=f"{error!r}", count=len(records))
+            return ()
 
     def _look_at_pressure(self) -> None:
         step = pressure.next_step(self.step, self._queue.fill, age_s=self._queue.age_s(self._time.now_s()))

@@ -16,7 +16,7 @@ from riverwatch.sources import base
 
 
 class Judge:
-    """Remembers what it was asked; raises on records that say so."""
+    """Remembers what it was asked; raises on batches in which a record says so."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -137,13 +137,15 @@ def test_room_comes_back_when_the_worker_works(one):
     assert one.offer(delivery("again"))
 
 
-def test_only_the_bad_record_is_lost_when_judging_fails(one, judge):
+def test_only_the_delivery_whose_judging_raises_is_lost_and_counted(one, judge):
     one.offer(delivery("a", "poison", "b"))
     one.offer(delivery("c"))
     finish(one)
 
-    assert judge.log == ["a under none", "b under none", "c under none"]
-    assert one.counts.faults == 1
+    assert judge.log == ["c under none"]
+    assert one.tally.skipped == {base.SkipReason.FAULT: 3}
+    assert str(one.tally.recent[0]) == "test: fault: KeyError('poison')"
+    assert one.tally.used == 1
 
 
 def test_change_that_raises_does_not_end_the_worker(one, judge):
