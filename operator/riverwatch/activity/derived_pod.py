@@ -58,10 +58,9 @@ SENSITIVE_ROOTS = (
 )
 """Folders of a node that give code execution, credentials or other containers' data."""
 
-WORKLOADS = frozenset(
+BUILT_IN_WORKLOADS = frozenset(
     {
         "pods",
-        "podtemplates",
         "deployments",
         "daemonsets",
         "statefulsets",
@@ -69,12 +68,11 @@ WORKLOADS = frozenset(
         "replicationcontrollers",
         "jobs",
         "cronjobs",
-        "rollouts",
-        "clonesets",
-        "services",
-        "configurations",
     }
 )
+"""Kubernetes' own resources that run containers, or make what runs them."""
+
+WORKLOADS = BUILT_IN_WORKLOADS | {"podtemplates", "rollouts", "clonesets", "services", "configurations"}
 """Resources with a pod spec or template: Kubernetes' own, Argo's and OpenKruise's, and Knative's services."""
 
 _GROUPED = {"services": "serving.knative.dev", "configurations": "serving.knative.dev"}

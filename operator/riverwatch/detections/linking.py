@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from riverwatch.activity import derived, identities, record
+from riverwatch.activity import derived, derived_pod, identities, record
 
 LIFE_S = 24 * 3_600.0
 """Seconds of record time for which a link is followed: as long as an incident stays open without evidence."""
@@ -214,19 +214,7 @@ _MAKERS: dict[tuple[str, str], Callable[[record.Activity, RunsAs], _Made]] = {
     ("pods", "exec"): _inside,
     ("pods", "attach"): _inside,
     ("pods", "ephemeralcontainers"): _inside,
-    **{
-        (resource, ""): _workload
-        for resource in (
-            "pods",
-            "deployments",
-            "daemonsets",
-            "statefulsets",
-            "replicasets",
-            "replicationcontrollers",
-            "jobs",
-            "cronjobs",
-        )
-    },
+    **{(resource, ""): _workload for resource in derived_pod.BUILT_IN_WORKLOADS},
 }
 """Resource and subresource -> what finds the identities that a request hands power to."""
 

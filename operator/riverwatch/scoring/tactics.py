@@ -6,7 +6,7 @@ so that an incident can be told in the order in which it went on. Pure; called b
 
 from __future__ import annotations
 
-from riverwatch.activity import record
+from riverwatch.activity import derived_pod, record
 
 INITIAL_ACCESS = "Initial Access"
 DISCOVERY = "Discovery"
@@ -21,18 +21,6 @@ IMPACT = "Impact"
 _READS = frozenset({"get", "list", "watch"})
 _DELETES = frozenset({"delete", "deletecollection"})
 _WAYS_IN = frozenset({"exec", "attach", "portforward", "proxy", "ephemeralcontainers"})
-_WORKLOADS = frozenset(
-    {
-        "pods",
-        "deployments",
-        "daemonsets",
-        "statefulsets",
-        "replicasets",
-        "replicationcontrollers",
-        "jobs",
-        "cronjobs",
-    }
-)
 _RIGHTS = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
 _FOOTHOLDS = frozenset(
     {
@@ -72,4 +60,4 @@ def tactic_of(activity: record.Activity) -> str:
         return DEFENSE_EVASION
     if activity.verb in _DELETES:
         return DEFENSE_EVASION if activity.resource == "events" else IMPACT
-    return EXECUTION if activity.resource in _WORKLOADS else ""
+    return EXECUTION if activity.resource in derived_pod.BUILT_IN_WORKLOADS else ""
