@@ -6,14 +6,13 @@ Also called by ``riverwatch crds``. Rendering is pure and repeats byte for byte.
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from riverwatch import generated
 from riverwatch.api import reference, schema
 from riverwatch.api.v1alpha1 import kinds, words
 
@@ -86,38 +85,23 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def files(root: pathlib.Path) -> Mapping[pathlib.Path, str]:
-    """Return every generated file below the repository's root with its text."""
-    rendered = {root / "crds" / f"{words.GROUP}_{kind.plural}.yaml": text(kind) for kind in kinds.KINDS}
-    rendered.update({root / "docs" / "reference" / name: page for name, page in reference.pages().items()})
+def files() -> generated.Files:
+    """Return every generated file with its text."""
+    rendered = {pathlib.Path("crds", f"{words.GROUP}_{kind.plural}.yaml"): text(kind) for kind in kinds.KINDS}
+    rendered.update({pathlib.Path("docs", "reference", name): page for name, page in reference.pages().items()})
     return rendered
 
 
 def stale(root: pathlib.Path) -> list[pathlib.Path]:
     """Return the generated files that differ from the types, and files in ``crds/`` that belong to no kind."""
-    rendered = files(root)
-    wrong = [
-        path for path, wanted in rendered.items() if not path.is_file() or path.read_text(encoding="utf-8") != wanted
-    ]
-    strangers = [path for path in sorted((root / "crds").glob("*.y*ml")) if path not in rendered]
-    return wrong + strangers
+    rendered = files()
+    found = sorted((root / "crds").glob("*.y*ml"))
+    return generated.stale(rendered, root=root) + [path for path in found if path.relative_to(root) not in rendered]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files, or check them; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m riverwatch.api.render", description="Write crds/ from the types.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is stale")
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(), help="root of the repository")
-    options = parser.parse_args(arguments)
-    if options.check:
-        wrong = stale(options.root)
-        for path in wrong:
-            sys.stderr.write(f"{path}: stale; run python -m riverwatch.api.render\n")
-        return 1 if wrong else 0
-    for path, wanted in files(options.root).items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted, encoding="utf-8")
-    return 0
+    return generated.main(files, arguments, module="riverwatch.api.render", wrong=stale)
 
 
 if __name__ == "__main__":

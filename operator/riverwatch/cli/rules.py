@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from riverwatch import errors
+from riverwatch import errors, generated
 from riverwatch.activity import derived
 from riverwatch.api import yaml_text
 from riverwatch.rules import base, bounds, cases, loading, pages, rule, sigma
@@ -116,13 +116,11 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a page would change.")] = False,
 ) -> None:
     """Write the reference pages of rules and of derived fields."""
-    for name, text in reference_pages().items():
-        file = folder / name
-        if not check:
-            folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        elif not file.exists() or file.read_text(encoding="utf-8") != text:
-            raise errors.BadInputError("the page is out of date; run: riverwatch rules docs", where=str(file))
+    files = {pathlib.Path(name): text for name, text in reference_pages().items()}
+    if not check:
+        generated.write(files, root=folder)
+    elif stale := generated.stale(files, root=folder):
+        raise errors.BadInputError("the page is out of date; run: riverwatch rules docs", where=str(stale[0]))
 
 
 def reference_pages() -> dict[str, str]:

@@ -6,12 +6,13 @@ Prometheus runs every query in the tests.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import pathlib
-import sys
+from collections.abc import Sequence
 from typing import Any
+
+from riverwatch import generated
 
 TARGET = pathlib.Path("manifests") / "monitoring" / "dashboard.json"
 """File, from the root of the repository."""
@@ -289,21 +290,10 @@ def _panel(panel: Panel, *, number: int, left: int, top: int) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write or check the file; 1 when it differs."""
-    parser = argparse.ArgumentParser(prog="python -m riverwatch.control.dashboard")
-    parser.add_argument("--check", action="store_true", help="fail when the file differs, write nothing")
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(), help="root of the repository")
-    chosen = parser.parse_args(arguments)
-    target, text = chosen.root / TARGET, render()
-    if not chosen.check:
-        target.write_text(text, encoding="utf-8")
-        return 0
-    if not target.is_file() or target.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"{target} differs from the table of panels; run make docs\n")
-        return 1
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the file; return the exit status."""
+    return generated.main(lambda: {TARGET: render()}, arguments, module="riverwatch.control.dashboard")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

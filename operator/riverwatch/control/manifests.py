@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from riverwatch import generated
 from riverwatch.control import access
 from riverwatch.kube import resources
 from riverwatch.outputs import base
@@ -114,21 +113,10 @@ def _people(suffix: str, verbs: tuple[str, ...], why: str, *, aggregate: tuple[s
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write or check the file; 1 when it differs."""
-    parser = argparse.ArgumentParser(prog="python -m riverwatch.control.manifests")
-    parser.add_argument("--check", action="store_true", help="fail when the file differs, write nothing")
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(), help="root of the repository")
-    chosen = parser.parse_args(arguments)
-    target, text = chosen.root / TARGET, render()
-    if not chosen.check:
-        target.write_text(text, encoding="utf-8")
-        return 0
-    if not target.is_file() or target.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"{target} differs from the cards; run python -m riverwatch.control.manifests\n")
-        return 1
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the file; return the exit status."""
+    return generated.main(lambda: {TARGET: render()}, arguments, module="riverwatch.control.manifests")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

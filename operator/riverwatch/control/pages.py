@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from riverwatch import metrics, outputs, settings, sources
+from riverwatch import generated, metrics, outputs, settings, sources
 from riverwatch.sources import base
 
 PAGE = pathlib.Path("docs/reference/running.md")
@@ -108,22 +106,12 @@ def _outputs() -> Iterator[str]:
         yield f"| `{card.id}` | {card.summary} | `{card.retry.value}` | {limited} | {access} |\n"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write or check the pages; 1 when one differs."""
-    parser = argparse.ArgumentParser(prog="python -m riverwatch.control.pages")
-    parser.add_argument("--check", action="store_true", help="fail when a page differs, write nothing")
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(), help="root of the repository")
-    chosen = parser.parse_args(arguments)
-    stale = 0
-    for place, wanted in ((PAGE, text()), (METRICS_PAGE, metrics_text())):
-        page = chosen.root / place
-        if not chosen.check:
-            page.write_text(wanted, encoding="utf-8")
-        elif not page.is_file() or page.read_text(encoding="utf-8") != wanted:
-            sys.stderr.write(f"{page}: stale; run make docs\n")
-            stale = 1
-    return stale
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the pages; return the exit status."""
+    return generated.main(
+        lambda: {PAGE: text(), METRICS_PAGE: metrics_text()}, arguments, module="riverwatch.control.pages"
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

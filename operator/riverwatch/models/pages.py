@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import sys
+from collections.abc import Sequence
 
-from riverwatch import models
+from riverwatch import generated, models
 from riverwatch.models import base, drift
 
 PAGE = pathlib.Path("docs/reference/models.md")
@@ -61,18 +60,10 @@ def _section(card: base.ModelCard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the page; return the exit status."""
-    parser = argparse.ArgumentParser(description="Write the page of models.")
-    parser.add_argument("--check", action="store_true", help="Write nothing; fail when the page differs.")
-    if parser.parse_args().check:
-        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text():
-            return 0
-        sys.stderr.write(f"{PAGE}: stale; run make docs\n")
-        return 1
-    PAGE.write_text(text(), encoding="utf-8")
-    return 0
+    return generated.main(lambda: {PAGE: text()}, arguments, module="riverwatch.models.pages")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

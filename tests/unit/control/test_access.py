@@ -41,7 +41,7 @@ def test_file_is_fresh():
 def test_stale_file_is_told(tmp_path, capsys):
     (tmp_path / "manifests").mkdir()
     assert manifests.main(["--check", "--root", str(tmp_path)]) == 1
-    assert "differs" in capsys.readouterr().err
+    assert "stale; run python -m riverwatch.control.manifests" in capsys.readouterr().err
     assert manifests.main(["--root", str(tmp_path)]) == 0
     assert manifests.main(["--check", "--root", str(tmp_path)]) == 0
 

@@ -26,7 +26,7 @@ def test_file_is_fresh():
 def test_stale_file_is_told(tmp_path, capsys):
     (tmp_path / dashboard.TARGET.parent).mkdir(parents=True)
     assert dashboard.main(["--check", "--root", str(tmp_path)]) == 1
-    assert "run make docs" in capsys.readouterr().err
+    assert "stale; run python -m riverwatch.control.dashboard" in capsys.readouterr().err
     assert dashboard.main(["--root", str(tmp_path)]) == 0
     assert dashboard.main(["--check", "--root", str(tmp_path)]) == 0
 

@@ -6,11 +6,10 @@ test does the same. Called by `make docs` and `make verify`.
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import sys
 from collections.abc import Iterable, Sequence
 
+from riverwatch import generated
 from riverwatch.lab.attacks import base, catalog
 
 PAGE = pathlib.Path("docs", "reference", "attacks.md")
@@ -52,20 +51,11 @@ def page(attacks: Iterable[base.Attack]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or check it; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m riverwatch.lab.attacks.reference")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when the page is stale")
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(), help="root of the repository")
-    options = parser.parse_args(arguments)
-    path = options.root / PAGE
-    wanted = page(catalog.load().values())
-    if not options.check:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted, encoding="utf-8")
-        return 0
-    if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{path}: stale; run python -m riverwatch.lab.attacks.reference\n")
-    return 1
+    return generated.main(_files, arguments, module="riverwatch.lab.attacks.reference")
+
+
+def _files() -> generated.Files:
+    return {PAGE: page(catalog.load().values())}
 
 
 def _section(card: base.Card) -> list[str]:
