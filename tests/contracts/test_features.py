@@ -54,6 +54,7 @@ CHANGES = {
     "object": {"name": "other"},
     "network": {"source_ip": "198.51.100.7"},
     "agent": {"user_agent": "curl/8"},
+    "image": {"verb": "create", "resource": "pods", "request_object": {"spec": {"containers": [{"image": "a/b"}]}}},
     "hour": {"time_s": testing.START_S + 5 * 3600},
 }
 

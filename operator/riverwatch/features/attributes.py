@@ -22,6 +22,12 @@ NAMED_RESOURCES = frozenset({"secrets", "configmaps", "serviceaccounts"})
 MAX_VALUE_CHARS = 200
 """Longer values are cut, so that a hostile name cannot fill the memory."""
 
+MAX_AGENT_CHARS = 512
+"""Characters of a user agent that are looked at."""
+
+_PLATFORM = re.compile(r"\([a-z0-9]+/[a-z0-9]+\)")
+"""As client-go writes it: GOOS/GOARCH in brackets."""
+
 _GENERATED_TAIL = re.compile(
     r"(-[bcdfghjklmnpqrstvwxz2456789]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$|-[0-9a-f]{8,}$|-\d{5,}$"
 )
@@ -50,15 +56,16 @@ def network_of(address: str) -> str:
 
 @functools.lru_cache(maxsize=CACHE_SIZE)
 def agent_family(user_agent: str) -> str:
-    """Return the product name of a user agent, without version and platform.
+    """Return the product name of a user agent and the platform it runs on, without versions.
 
     Examples
     --------
-    >>> agent_family("kubectl/v1.34.1 (darwin/arm64) kubernetes/abc")
-    'kubectl'
+    >>> agent_family("kubectl/v1.34.1 (darwin/arm64) kubernetes/abc"), agent_family("curl/8.5.0")
+    ('kubectl (darwin/arm64)', 'curl')
     """
     product = user_agent.split(" ", 1)[0].split("/", 1)[0]
-    return product[:MAX_VALUE_CHARS] or "none"
+    platform = _PLATFORM.search(user_agent[:MAX_AGENT_CHARS])
+    return f"{product} {platform[0]}"[:MAX_VALUE_CHARS] if platform else product[:MAX_VALUE_CHARS] or "none"
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

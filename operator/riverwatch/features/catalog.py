@@ -95,6 +95,13 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "the client software",
     ),
     Attribute(
+        "image",
+        Facet.WHAT,
+        ("requestObject (the images of a workload)",),
+        "Deployers bring images from the same few places; a miner or a back door mostly comes from another.",
+        "the image source",
+    ),
+    Attribute(
         "hour",
         Facet.WHEN,
         ("requestReceivedTimestamp",),

@@ -18,7 +18,7 @@ _HEAD = """# Attributes that habits are learned on
 
 Written by `make docs` from the cards in `features/catalog.py`. This is also the privacy sheet: models read these
 audit fields and no others, and keep the values shown here (networks instead of addresses, product names instead of
-versions), never request bodies.
+versions); of request bodies only the registries that images come from.
 
 | attribute | answers | audit fields read | can point at a person or place | why |
 |---|---|---|---|---|

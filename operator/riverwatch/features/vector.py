@@ -1,6 +1,7 @@
 """Stage 3, measure: `Activity` -> `FeatureVector`, the attributes of `features.catalog` in fixed order.
 
-Pure; called once per record by `runtime.pipeline`. Must not parse bodies: it runs on every record.
+Pure; called once per record by `runtime.pipeline`. Must not parse bodies, because it runs on every record; only the
+images of written workloads are searched for.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from riverwatch.activity import identities, record
-from riverwatch.features import attributes
+from riverwatch.features import attributes, images
 
 SECONDS_PER_HOUR = 3600
 """Seconds."""
@@ -60,6 +61,7 @@ def context_key(activity: record.Activity) -> tuple[str | int, ...]:
         activity.user_agent,
         int(activity.time_s // SECONDS_PER_HOUR),
         "" if activity.resource else activity.request_uri,
+        images.sources_of(activity),
         activity.impersonated.username if activity.impersonated else "",
     )
 
@@ -121,6 +123,7 @@ def measure(
             f"{resource} {namespace}/{attributes.stable_name(activity.name)}" if named else NOT_APPLICABLE,
             "its own pods" if own_pod else attributes.network_of(activity.source_ip),
             attributes.agent_family(activity.user_agent),
+            images.sources_of(activity),
             hour_of_week(activity.time_s),
             volume,
         ),

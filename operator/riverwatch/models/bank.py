@@ -19,7 +19,7 @@ MAX_NAMESPACES = 2_000
 MAX_IDENTITIES = 20_000
 """Identities over all namespaces; twice the largest load in the benchmark."""
 
-MODEL_VERSION = "novelty-2+credential-2"
+MODEL_VERSION = "novelty-3+credential-2"
 """Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
 
 

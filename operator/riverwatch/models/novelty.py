@@ -29,7 +29,7 @@ from riverwatch.models import base, levels
 CARD = base.ModelCard(
     name="novelty",
     summary="First-time behaviour of an identity, weighed by how often it and its groups show new behaviour.",
-    inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "hour", "volume"),
+    inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "image", "hour", "volume"),
     warm_up="by itself: an identity without history has a chance of novelty near 1, so nothing it does is surprising",
     memory="at most 512 values per attribute and identity; measured in the benchmark",
     blind_spots=(

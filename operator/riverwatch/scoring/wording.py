@@ -83,6 +83,13 @@ WORDINGS = {
         "clients",
         "with {usual}, not {value}",
     ),
+    "image": Wording(
+        "brought an image from {value}",
+        "it brought images from",
+        "it had brought no images",
+        "image sources",
+        "with an image from {usual}, not {value}",
+    ),
     "hour": Wording(
         "was active in the hour {value} (UTC)",
         "it was active in",

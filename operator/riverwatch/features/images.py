@@ -1,0 +1,65 @@
+"""Stage 3 helper: the request body of a workload -> where its images come from.
+
+A deployer brings hundreds of images from one or two places; an image from elsewhere is news whoever deploys it. Pure;
+reads names of images and nothing else of a body, and only of requests that write a pod or a pod template. Called by
+`features.vector`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from riverwatch.activity import derived_pod, derived_request, record
+from riverwatch.features import attributes
+
+MAX_BODY = 262_144
+"""Bytes of a body that are searched; a pod template is some kilobytes."""
+
+MAX_SOURCES = 4
+"""Sources told of one body, in alphabetical order; few pods mix more."""
+
+MAX_SOURCE_CHARS = 60
+"""Characters kept of one source."""
+
+SHARED_HUBS = frozenset(
+    {"docker.io", "ghcr.io", "quay.io", "gcr.io", "public.ecr.aws", "registry.gitlab.com", "mcr.microsoft.com"}
+)
+"""Registries where everybody may publish: the organisation tells more than the host."""
+
+_WRITES = frozenset({"create", "update", "patch"})
+_SUBRESOURCES = frozenset({"", "ephemeralcontainers"})
+_IMAGE = re.compile(rb'(?<!\\)"image"\s*:\s*"([^"\\]{1,512})"')
+
+
+def sources_of(activity: record.Activity) -> str:
+    """Return where the images of a written workload come from, joined by a plus sign; empty when it brings none.
+
+    What the control plane's own controllers write was decided by others before.
+    """
+    if activity.verb not in _WRITES or activity.resource not in derived_pod.WORKLOADS:
+        return ""
+    if activity.subresource not in _SUBRESOURCES or derived_request.is_controller_name(activity.principal.username):
+        return ""
+    body = bytes(activity.record.request_object)[:MAX_BODY]
+    found = {source_of(image) for image in _IMAGE.findall(body)}
+    return "+".join(sorted(found)[:MAX_SOURCES])
+
+
+@functools.lru_cache(maxsize=attributes.CACHE_SIZE)
+def source_of(image: bytes) -> str:
+    """Return the registry of an image, with the organisation where everybody may publish.
+
+    Examples
+    --------
+    >>> source_of(b"registry.example.com/shop/web:1.2"), source_of(b"nginx"), source_of(b"quay.io/cilium/cilium:v1")
+    ('registry.example.com', 'docker.io/library', 'quay.io/cilium')
+    """
+    host, slash, path = image.decode("utf-8", "replace").partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        # Docker's rule: what does not look like a host is a path on its hub, official images in "library".
+        path = f"{host}/{path}" if slash else f"library/{host}"
+        host = "docker.io"
+    if host in SHARED_HUBS or host.endswith(".gcr.io"):
+        host = f"{host}/{path.partition('/')[0]}"
+    return host[:MAX_SOURCE_CHARS]
