@@ -38,6 +38,7 @@ KINDS = {
     "replicationcontrollers": "ReplicationController",
     "jobs": "Job",
     "cronjobs": "CronJob",
+    "deploymentconfigs": "DeploymentConfig",
 }
 """Resource -> kind, for the workloads that own others."""
 

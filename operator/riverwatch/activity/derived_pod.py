@@ -72,8 +72,15 @@ BUILT_IN_WORKLOADS = frozenset(
 )
 """Kubernetes' own resources that run containers, or make what runs them."""
 
-WORKLOADS = BUILT_IN_WORKLOADS | {"podtemplates", "rollouts", "clonesets", "services", "configurations"}
-"""Resources with a pod spec or template: Kubernetes' own, Argo's and OpenKruise's, and Knative's services."""
+WORKLOADS = BUILT_IN_WORKLOADS | {
+    "podtemplates",
+    "rollouts",
+    "clonesets",
+    "services",
+    "configurations",
+    "deploymentconfigs",
+}
+"""Resources with a pod spec or template: Kubernetes' own, Argo's and OpenKruise's, Knative's services, OpenShift's."""
 
 _GROUPED = {"services": "serving.knative.dev", "configurations": "serving.knative.dev"}
 """Workloads whose plain name means something else in other API groups."""

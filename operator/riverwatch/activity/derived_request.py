@@ -10,7 +10,7 @@ import ipaddress
 import urllib.parse
 
 from riverwatch.activity import derived_facts as df
-from riverwatch.activity import identities
+from riverwatch.activity import identities, openshift
 
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """Namespaces that kube-apiserver itself creates for the cluster's own parts."""
@@ -108,6 +108,11 @@ def _control_plane(facts: df.Facts) -> df.Value:
     return is_controller(facts) or is_node(facts)
 
 
+def _platform(facts: df.Facts) -> df.Value:
+    principal = facts.activity.principal
+    return (principal.namespace, principal.name) in openshift.ACCOUNTS
+
+
 def _masters(facts: df.Facts) -> df.Value:
     return MASTERS_GROUP in groups(facts)
 
@@ -171,6 +176,10 @@ def _public(facts: df.Facts) -> df.Value:
 
 def _system_namespace(facts: df.Facts) -> df.Value:
     return facts.activity.namespace in SYSTEM_NAMESPACES
+
+
+def _platform_namespace(facts: df.Facts) -> df.Value:
+    return facts.activity.namespace in openshift.NAMESPACES
 
 
 def _cluster_wide(facts: df.Facts) -> df.Value:
@@ -289,6 +298,9 @@ FIELDS = (
     df.DerivedField(
         "identity.controlPlane", "bool", "user", _META, "identity.controller or identity.node.", _control_plane
     ),
+    df.DerivedField(
+        "identity.platform", "bool", "user.username", _META, "A part of OpenShift, by exact name.", _platform
+    ),
     df.DerivedField("identity.masters", "bool", "user.groups", _META, "Member of `system:masters`.", _masters),
     df.DerivedField(
         "identity.impersonatedGroups",
@@ -321,6 +333,14 @@ FIELDS = (
         _META,
         "kube-system, kube-public or kube-node-lease.",
         _system_namespace,
+    ),
+    df.DerivedField(
+        "target.platform",
+        "bool",
+        "objectRef.namespace",
+        _META,
+        "A namespace that holds nothing but parts of OpenShift, by exact name.",
+        _platform_namespace,
     ),
     df.DerivedField("target.clusterWide", "bool", "objectRef.namespace", _META, "No namespace named.", _cluster_wide),
     df.DerivedField(

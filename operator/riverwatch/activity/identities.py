@@ -11,6 +11,8 @@ import functools
 
 import msgspec
 
+from riverwatch.activity import openshift
+
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 """User names of service accounts: ``system:serviceaccount:NAMESPACE:NAME`` (Kubernetes, authentication)."""
 
@@ -59,6 +61,7 @@ CONTROLLERS = frozenset(
         "root-ca-cert-publisher",
         "route-controller",
         "selinux-warning-controller",
+        "service-ca-cert-publisher",
         "service-account-controller",
         "service-cidrs-controller",
         "service-controller",
@@ -71,8 +74,9 @@ CONTROLLERS = frozenset(
         "validatingadmissionpolicy-status-controller",
         "volumeattributesclass-protection-controller",
     )
-)
-"""Service accounts of the controllers inside kube-controller-manager, by exact name (Kubernetes' bootstrap policy)."""
+) | frozenset(f"{SERVICE_ACCOUNT_PREFIX}{openshift.INFRA_NAMESPACE}:{name}" for name in openshift.CONTROLLERS)
+"""Service accounts of the controllers inside kube-controller-manager, by exact name (Kubernetes' bootstrap policy), and
+of those inside OpenShift's controller managers."""
 
 CACHE_SIZE = 65_536
 """Principals kept: more than the identities of the largest clusters supported (10,000), about 10 MB at worst."""

@@ -53,6 +53,7 @@ _NAME_FIELDS = frozenset(
         "identity.controller",
         "identity.node",
         "identity.controlPlane",
+        "identity.platform",
         "request.anonymous",
     }
 )
@@ -61,7 +62,9 @@ _NAME_FIELDS = frozenset(
 _GROUP_FIELDS = frozenset({"identity.node", "identity.controlPlane"})
 """Those of `_NAME_FIELDS` that ask for a kubelet's group."""
 
-_NAMESPACE_FIELDS = frozenset({"objectRef.namespace", "target.systemNamespace", "target.clusterWide"})
+_NAMESPACE_FIELDS = frozenset(
+    {"objectRef.namespace", "target.systemNamespace", "target.platform", "target.clusterWide"}
+)
 
 _SHAPE_FIELDS = frozenset(
     {
