@@ -169,11 +169,15 @@ class OperatorSite:
         self.wait(served, "custom resources to be served")
         return admin
 
+    def kubeconfig(self, plane: controlplane.ControlPlane) -> str:
+        """Make the operator's way to an API server that is there."""
+        return str(plane.service_account_kubeconfig(OPERATOR_NAMESPACE, "riverwatch"))
+
     def start(self, plane: controlplane.ControlPlane, *, port: int = 0, **options: str) -> OperatorProcess:
         """Start the operator; `options` are settings of `riverwatch run`."""
         port, probe_port = port or self.free_port(), self.free_port()
         chosen = {
-            "kubeconfig": str(plane.service_account_kubeconfig(OPERATOR_NAMESPACE, "riverwatch")),
+            "kubeconfig": options.get("kubeconfig") or self.kubeconfig(plane),
             "audit_host": "127.0.0.1",
             "audit_port": str(port),
             "audit_cert": str(self.credentials / "tls.crt"),
@@ -191,11 +195,77 @@ class OperatorSite:
         self.started.append(OperatorProcess(process, log, probe_port, port))
         return self.started[-1]
 
+    def stop(self) -> None:
+        """Stop the operators that still run."""
+        for one in self.started:
+            one.stop()
+
 
 @pytest.fixture
 def operator_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSite]:
     """Operators of one test's own, stopped with it."""
     site = OperatorSite(tmp_path_factory.mktemp("operator-site"))
     yield site
-    for one in site.started:
-        one.stop()
+    site.stop()
+
+
+BUDGET = {
+    "apiVersion": resources.CLUSTER_POLICIES.api_version,
+    "kind": resources.CLUSTER_POLICIES.kind,
+    "metadata": {"name": "tests"},
+    "spec": {"alertBudget": {"perDay": 10_000}},
+}
+"""More happens in these tests within a minute than the default budget lets through in a day."""
+
+
+class Site:
+    """A control plane that sends its audit records to a port, the operators that may listen there, and its admin."""
+
+    def __init__(self, plane: controlplane.ControlPlane, operators: OperatorSite, port: int) -> None:
+        self.plane = plane
+        self.folder = operators.folder
+        self.port = port
+        self.webhook = operators.webhook(port)
+        self.from_line = 0
+        self.wait, self.free_port = operators.wait, operators.free_port
+        self.admin = operators.install(plane)
+        self.budget = BUDGET
+        self.admin.apply(resources.CLUSTER_POLICIES, self.budget)
+        self._operators = operators
+        self._kubeconfig = operators.kubeconfig(plane)
+
+    def start(self, *, port: int = 0, **options: str) -> OperatorProcess:
+        """Start an operator, where the API server sends its records or on another port; it may be away."""
+        return self._operators.start(self.plane, port=port or self.port, kubeconfig=self._kubeconfig, **options)
+
+    def detections(self, actor: str) -> list[dict[str, Any]]:
+        """Return the ThreatDetections about an actor."""
+        found = self.admin.list(resources.THREAT_DETECTIONS)
+        return [one for one in found if one["spec"]["actor"]["name"] == actor]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A control plane that sends its audit records to a port where an operator may listen, for one module."""
+    operators = OperatorSite(tmp_path_factory.mktemp("operator"))
+    port = operators.free_port()
+    chosen = controlplane.Options(webhook=operators.webhook(port))
+    with controlplane.ControlPlane.start(operators.folder / "plane", chosen) as plane:
+        yield Site(plane, operators, port)
+        operators.stop()
+
+
+@pytest.fixture(scope="module")
+def running(site: Site) -> Iterator[OperatorProcess]:
+    """An operator in service, shared by the tests that do not stop it.
+
+    It listens before the API server starts, so that it is sent every record from `Site.from_line` of the log on.
+    """
+    with site.plane.api_server_away():
+        site.from_line = len(site.plane.audit_log.read_text().splitlines())
+        one = site.start(json_lines=str(site.folder / "detections.jsonl"))
+        site.wait(lambda: one.get("/healthz")[0] == 200, "operator to live")
+        assert one.get("/readyz")[0] == 503
+    site.wait(one.ready, "operator to be ready")
+    yield one
+    assert one.stop() == 0

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import pathlib
-import sys
 
 from typer.testing import CliRunner
 
 from riverwatch.cli import lab, lab_attack
-
-_SPEC = importlib.util.spec_from_file_location("operator_site", pathlib.Path(__file__).with_name("test_operator.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_operator = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _operator
-_SPEC.loader.exec_module(_operator)
-
-# The operator under test and its control plane are those of the operator's own tests.
-site = _operator.site
-running = _operator.running
 
 NAMES = ("anonymous-access", "csr-persistence", "cluster-admin-binding", "secret-dump", "webhook-backdoor")
 """Attacks that a rule on a single record raises."""
