@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 
 import msgspec
 import pytest
@@ -17,12 +15,6 @@ from riverwatch.scoring import exception_draft, policy_files
 
 SCENARIO = pathlib.Path(__file__).parents[2] / "scenarios" / "cluster-admin-without-history"
 PATH = "/apis/riverwatch.dev/v1alpha1/namespaces/web/threatdetections/rw-abc"
-
-
-def ran(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "riverwatch", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture
@@ -97,24 +89,24 @@ def test_bad_option_is_named(kubeconfig, arguments, wrong):
     assert wrong in str(result.exception)
 
 
-def test_printed_exception_is_valid_and_silences_the_same_thing(tmp_path):
+def test_printed_exception_is_valid_and_silences_the_same_thing(riverwatch, tmp_path):
     log = str(SCENARIO / "input.jsonl")
-    before = ran("replay", log, "-o", "yaml")
+    before = riverwatch("replay", log, "-o", "yaml")
     listed = [body for body in yaml.safe_load_all(before.stdout) if body]
     assert listed
     found = tmp_path / "found.yaml"
-    found.write_text(before.stdout, encoding="utf-8")
+    found.write_bytes(before.stdout)
     policies = tmp_path / "policies"
     policies.mkdir()
     for number, body in enumerate(listed):
         name = body["metadata"]["name"]
-        made = ran("triage", name, "--file", str(found), "--verdict", "Expected", "--reason", "drill")
+        made = riverwatch("triage", name, "--file", str(found), "--verdict", "Expected", "--reason", "drill")
         assert made.returncode == 0, made.stderr
-        (policies / f"{number}.yaml").write_text(made.stdout, encoding="utf-8")
+        (policies / f"{number}.yaml").write_bytes(made.stdout)
 
-    assert ran("policy", "validate", str(policies)).returncode == 0
-    after = ran("replay", log, "-o", "jsonl", "--policy", str(policies))
-    assert (after.returncode, after.stdout) == (0, "")
+    assert riverwatch("policy", "validate", str(policies)).returncode == 0
+    after = riverwatch("replay", log, "-o", "jsonl", "--policy", str(policies))
+    assert (after.returncode, after.stdout) == (0, b"")
 
 
 def draft(detection, **changes) -> dict:
