@@ -12,7 +12,7 @@ from riverwatch.runtime import checkpoint, pipeline
 from riverwatch.state import snapshot, spool, store
 
 RULES = engine.load_catalog()
-STREAM = checkpoint_stream.records(size=5_000)
+STREAM = checkpoint_stream.records()
 
 
 @pytest.fixture

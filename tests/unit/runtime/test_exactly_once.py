@@ -13,7 +13,7 @@ from riverwatch.sources import base
 from riverwatch.state import snapshot, spool, store
 
 RULES = engine.load_catalog()
-STREAM = checkpoint_stream.records(size=4_000)
+STREAM = checkpoint_stream.records()
 BATCH = 40
 CRASHES = 12
 
