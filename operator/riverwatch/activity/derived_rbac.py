@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 
 from riverwatch.activity import derived_facts as df
-from riverwatch.activity import identities
+from riverwatch.activity import identities, openshift
 
 MAX_GRANTS = 2_000
 """Grants of one role that are written out; the largest built-in ClusterRole (admin) has about 700."""
@@ -161,6 +161,11 @@ def _binds_self(facts: df.Facts) -> df.Value:
     return facts.activity.actor.username in names if isinstance(names, tuple) else None
 
 
+def _binds_platform(facts: df.Facts) -> df.Value:
+    subjects = tuple(_subjects(facts))
+    return all(namespace in openshift.NAMESPACES for _, namespace, _ in subjects) if subjects else None
+
+
 def _role(facts: df.Facts) -> df.Value:
     activity = facts.activity
     if activity.resource not in ("rolebindings", "clusterrolebindings") or activity.verb not in df.WRITE_VERBS:
@@ -220,6 +225,14 @@ FIELDS = (
         _subject_names,
     ),
     df.DerivedField("binding.self", "bool", _BINDING, "Request", "The actor is among the subjects.", _binds_self),
+    df.DerivedField(
+        "binding.platform",
+        "bool",
+        _BINDING,
+        "Request",
+        "Every subject is a service account in a namespace that holds nothing but parts of OpenShift.",
+        _binds_platform,
+    ),
     df.DerivedField(
         "binding.role",
         "str",
