@@ -66,6 +66,18 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
     return ("lists", "namespaces touched") if verb == "list" else ()
 
 
+def amount_of(value: str) -> int:
+    """Return the count that a value of the attribute tells, 0 when it tells none.
+
+    Examples
+    --------
+    >>> amount_of("64 or more deletes in 10 minutes"), amount_of("")
+    (64, 0)
+    """
+    count = value.partition(" ")[0]
+    return int(count) if count.isdecimal() else 0
+
+
 class Windows:
     """Counts of one kind in the current window of each length; with `things`, of different things."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from riverwatch.features import vector
+from riverwatch.features import vector, volumes
 from riverwatch.models import base, credential
 from riverwatch.rules import base as rules_base
 from riverwatch.scoring import argument, overlap
@@ -31,6 +31,10 @@ MAX_IDLES = 12
 FADE = 0.3
 """Weight of each further record against the one before it, strongest first; bounds a case at 1.4 times its strongest.
 0.3 ranked cases best on the generated load (0, 0.3, 0.5, 0.75 and 0.9 were tried)."""
+
+SAME_AMOUNT = 0.25
+"""Weight of an amount that is no larger than one the case holds: eight writes are eight requests and perhaps eight
+namespaces, too, one growth seen from several sides."""
 
 MAX_PAIRS = 512
 """Novelties remembered per case; further ones no longer add."""
@@ -80,6 +84,8 @@ class Case(msgspec.Struct):
     """Evidence in nats below which a raised case still counts as ordinary life."""
     nats: float = 0.0
     """Evidence added up, nats."""
+    amount: int = 0
+    """Largest amount among the novelties."""
 
     def add(self, parts: list[base.Surprise], *, time_s: float, factor: float) -> float:
         """Add what is new in one record; return its strength in nats.
@@ -100,7 +106,7 @@ class Case(msgspec.Struct):
             if pair in self.pairs or len(self.pairs) >= MAX_PAIRS:
                 continue
             self.pairs.add(pair)
-            fresh.append(part)
+            fresh.append(self._amount(part) if part.feature == "volume" else part)
         strength = overlap.strength(fresh) * factor
         if strength > 0.0:
             self.parts.extend(fresh)
@@ -111,6 +117,14 @@ class Case(msgspec.Struct):
             del self.strengths[MAX_STRONGEST:]
             self.nats = sum(value * FADE**place for place, value in enumerate(self.strengths))
         return strength
+
+    def _amount(self, part: base.Surprise) -> base.Surprise:
+        count = volumes.amount_of(part.observed)
+        if count > self.amount:
+            self.amount = count
+            return part
+        damped = "it is another view of an amount that was counted"
+        return msgspec.structs.replace(part, nats=part.nats * SAME_AMOUNT, damped=damped)
 
     def hit(self, hits: list[rules_base.RuleHit]) -> None:
         """Add rule hits; of each rule the first one is kept."""

@@ -1,8 +1,9 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Five explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
-control plane's controllers act on other people's objects), the namespace is young, the object was just created or does
-not exist, the pod that a token is bound to runs on another node. *Where to* and *how much* are damped; *what* only for
+Six explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), the namespace is young, the object was just created or
+does not exist, the request was refused, the pod that a token is bound to runs on another node. *Where to* and *how
+much* are damped (of a refused request only the namespace: who asks for a certain object knows of it); *what* only for
 those who follow others and do it from their own place with their own client; *where from* only for a bound token that
 nothing says was moved. Rules never. Pure but for the young things it remembers; owned by `scoring.judge`.
 """
@@ -23,6 +24,9 @@ EXPLAINED = 0.25
 
 NOT_FOUND = 404
 """HTTP status code of a request for something that does not exist."""
+
+NOT_REACHED = "it was refused, so nothing was reached"
+"""Why the namespace of a refused request counts less: an account whose rights are missing asks for the same, too."""
 
 REFUSED_NODE = 0.5
 """Weight of a refusal that a kubelet never met: the node authorizer forgets a pod before its kubelet does, but it is
@@ -51,6 +55,7 @@ INSIDE = tuple(
 
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _FROM = catalog.Facet.WHERE_FROM
+_PLACES = frozenset({"namespace", "scope"})
 _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 
 
@@ -136,6 +141,8 @@ def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) ->
         parts = [_following(part, activity, displaced=displaced) for part in parts]
     elif why := _nothing_there(activity) or young.explains(activity):
         parts = [_less(part, why) if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
+    if activity.refused:
+        parts = [_less(part, NOT_REACHED) if _reached_for(part) else part for part in parts]
     if activity.token_pod and not any(part.feature == "credential" for part in parts):
         parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
     return sorted(parts, key=lambda part: -part.nats)
@@ -144,6 +151,10 @@ def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) ->
 def _nothing_there(activity: record.Activity) -> str:
     """Say so when what was asked for does not exist: what every apply asks before it creates."""
     return "what it asked for does not exist" if activity.code == NOT_FOUND else ""
+
+
+def _reached_for(part: base.Surprise) -> bool:
+    return part.feature in _PLACES and not part.damped
 
 
 def _less(part: base.Surprise, why: str, weight: float = EXPLAINED) -> base.Surprise:

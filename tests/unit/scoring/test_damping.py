@@ -114,3 +114,16 @@ def test_a_private_habit_used_from_the_internet_weighs_more():
     assert damped("network", usual=home, source_ip="8.8.8.8") == 8.0 * damping.OUT_OF_PLACE
     assert damped("network", usual=home, source_ip="10.9.9.9") == 8.0
     assert damped("network", usual=(("9.9.9.0/24", 3),), source_ip="8.8.8.8") == 8.0
+
+
+@pytest.mark.parametrize("feature", ["namespace", "scope"])
+def test_namespace_of_a_refused_request_counts_less_and_says_why(feature):
+    activity = normalise.from_audit(testing.audit_record(code=403))
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young())
+    assert part.nats < 8.0
+    assert "refused" in part.damped
+
+
+@pytest.mark.parametrize("feature", ["action", "outcome", "object", "volume", "network", "agent"])
+def test_refusal_itself_and_what_led_to_it_count_fully(feature):
+    assert damped(feature, code=403) == 8.0

@@ -1,0 +1,59 @@
+"""Cases add up what is new once: repeated novelties, several views of one amount, many records."""
+
+from __future__ import annotations
+
+import pytest
+
+from riverwatch.models import base
+from riverwatch.scoring import cases
+
+NATS = 4.0
+
+
+def part(feature: str, observed: str) -> base.Surprise:
+    return base.Surprise(
+        model="novelty",
+        feature=feature,
+        observed=observed,
+        nats=NATS,
+        bursts=10,
+        age_s=1e5,
+        usual=(),
+        unseen_in=(),
+        siblings=0,
+    )
+
+
+def strengths(*steps: tuple[str, str]) -> list[float]:
+    case = cases.Case("web", 0.0, 0.0)
+    return [case.add([part(*step)], time_s=float(place), factor=1.0) for place, step in enumerate(steps)]
+
+
+def test_a_novelty_counts_once():
+    assert strengths(("action", "list secrets"), ("action", "list secrets")) == [NATS, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("second", "share"),
+    [
+        pytest.param("8 or more namespaces touched in 1 day", cases.SAME_AMOUNT, id="as many, seen from another side"),
+        pytest.param("16 or more writes in 1 day", 1.0, id="twice as many"),
+    ],
+)
+def test_only_a_larger_amount_is_full_news(second, share):
+    assert strengths(("volume", "8 or more writes in 1 day"), ("volume", second)) == [NATS, NATS * share]
+
+
+def test_view_of_a_counted_amount_says_why_it_counts_less():
+    case = cases.Case("web", 0.0, 0.0)
+    for observed in ("8 or more writes in 1 day", "8 or more deletes in 1 day"):
+        case.add([part("volume", observed)], time_s=0.0, factor=1.0)
+    assert "another view" in case.parts[-1].damped
+
+
+def test_a_case_is_the_same_after_a_checkpoint():
+    book = cases.CaseBook()
+    book.touch("web", 0.0).add([part("volume", "8 or more writes in 1 day")], time_s=0.0, factor=1.0)
+    other = cases.CaseBook()
+    other.load(book.dump())
+    assert other.open == book.open
