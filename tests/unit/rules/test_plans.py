@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import sys
@@ -57,8 +58,9 @@ def calls_of(judge: engine.RuleEngine, one: record.Activity) -> int:
     return count
 
 
-def own_rules(count: int) -> list[Any]:
-    return [one for n in range(count) for one in sigma.compile_text(OWN.format(n=n), origin=f"own{n}.yml")]
+@functools.cache
+def own_rules(count: int) -> tuple[Any, ...]:
+    return tuple(one for n in range(count) for one in sigma.compile_text(OWN.format(n=n), origin=f"own{n}.yml"))
 
 
 @pytest.mark.parametrize("fields", QUIET.values(), ids=QUIET)
@@ -111,7 +113,8 @@ def test_the_index_gives_what_the_whole_conditions_give() -> None:
             one = sample.activity_of(fields)
         except (errors.MalformedRecordError, msgspec.ValidationError):
             continue
-        expected = [key for key, test in whole if test(derived.Facts(one))]
+        facts = derived.Facts(one)
+        expected = [key for key, test in whole if test(facts)]
         got = [hit.card.id for hit in judge.match(one) if hit.card.id in alone and not hit.author]
         assert [key for key in expected if key in got] == got
         missing = set(expected) - set(got)
