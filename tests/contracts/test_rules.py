@@ -30,6 +30,7 @@ SPEAK_OF_TRIES = {
     "many-kinds-listed": "trying many kinds is the finding",
     "node-created-by-other": "tries count, as its description says",
     "node-reads-foreign-secret": "speaks of a refusal",
+    "openshift-login-failures": "counts refusals",
     "penetration-tool": "the tool is the finding",
     "pod-token-from-internet": "the credential is outside, whatever it may do",
     "probing-after-self-review": "counts refusals",

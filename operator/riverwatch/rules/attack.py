@@ -62,6 +62,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "T1098.001": ("Account Manipulation: Additional Cloud Credentials", "persistence"),
     "T1098.006": ("Account Manipulation: Additional Container Cluster Roles", "privilege-escalation"),
     "T1105": ("Ingress Tool Transfer", "command-and-control"),
+    "T1110": ("Brute Force", "credential-access"),
     "T1133": ("External Remote Services", "initial-access"),
     "T1134": ("Access Token Manipulation", "privilege-escalation"),
     "T1134.001": ("Access Token Manipulation: Token Impersonation/Theft", "privilege-escalation"),

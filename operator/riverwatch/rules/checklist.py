@@ -194,6 +194,14 @@ ROWS: dict[str, Row] = {
             "Metadata",
             "A rule on every record tells nothing; riverwatch replay and the audit log itself serve that purpose.",
         ),
+        Row("O1", "OpenShift: security context constraints granted, changed or used", "Metadata", ""),
+        Row("O2", "OpenShift: root on nodes by debug pod or machine configuration", "Metadata", ""),
+        Row("O3", "Cluster administrator told without bodies", "Metadata", ""),
+        Row("O4", "OpenShift: log-in, identity providers, OAuth clients and tokens", "Metadata, window", ""),
+        Row("O5", "OpenShift: users and groups written", "Metadata", ""),
+        Row("O6", "OpenShift: builds, shared images, catalogues and console plug-ins", "Metadata, body", ""),
+        Row("O7", "OpenShift: its own parts, audit and logging tampered with", "Metadata, body", ""),
+        Row("O8", "OpenShift: data gathering", "Metadata", ""),
     )
 }
 """Every row by its id, in order."""
