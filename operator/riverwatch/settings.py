@@ -90,7 +90,7 @@ class Settings(pydantic.BaseModel):
     namespace_records_per_s: Annotated[float, pydantic.Field(gt=0)] = 1_000.0
     """Audit records a second of one namespace's accounts, or of one user, that are judged before all others' when the
     worker is behind; what is above waits behind everybody else."""
-    namespace_burst: Annotated[float, pydantic.Field(ge=1)] = 20_000.0
+    namespace_burst: Annotated[float, pydantic.Field(ge=1)] = 5_000.0
     """Records of one namespace at once before `namespace_records_per_s` holds."""
 
     queue_batches: Positive = 2_000

@@ -13,6 +13,7 @@ from riverwatch import errors
 from riverwatch.bench import (
     cores,
     figures,
+    plan_fairness,
     plan_files,
     plan_memory,
     plan_start,
@@ -30,6 +31,7 @@ PLANS: Mapping[str, Callable[[setting.Setting], figures.Result]] = {
     "B7": plan_memory.run,
     "B8": plan_writer.run,
     "B9": plan_start.run,
+    "B10": plan_fairness.run,
 }
 """Benchmark -> what runs it."""
 

@@ -1,9 +1,10 @@
 """Task: the load client. Posts ready bodies over keep-alive connections and notes how long each answer took.
 
-Order: ``port``, ``bodies`` (a file, one body a line), ``connections``, and ``ca`` with ``token`` for TLS. Then each
-line ``{"count": n, "rate_per_s": r or null}`` sends the next n bodies, at a pace or as fast as answers come, and is
-answered with the latencies in milliseconds and how often each HTTP code came. A refusal (429, 503) is sent again, as
-the API server does, and counted. Standard library only, so that the client's own cost stays small.
+Order: ``port``, ``bodies`` (a file, one body a line), ``connections``, ``same_day`` to leave times as they are, and
+``ca`` with ``token`` for TLS. Then each line ``{"count": n, "rate_per_s": r or null}`` sends the next n bodies, at a
+pace or as fast as answers come, and is answered with when that began, the latencies in milliseconds and how often each
+HTTP code came. A refusal (429, 503) is sent again, as the API server does, and counted. Standard
+library only, so that the client's own cost stays small.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Sending:
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
-        self._bodies = bodies(pathlib.Path(order["bodies"]))
+        self._bodies = bodies(pathlib.Path(order["bodies"]), same_day=bool(order.get("same_day")))
         self._connections = [Connection(order) for _ in range(order["connections"])]
         self._lock = threading.Lock()
 
@@ -130,7 +131,8 @@ class Sending:
             thread.start()
         for thread in threads:
             thread.join()
-        return {"latencies_ms": latencies, "codes": codes, "wall_s": time.perf_counter() - began_s}
+        wall_s = time.perf_counter() - began_s
+        return {"latencies_ms": latencies, "codes": codes, "wall_s": wall_s, "began_s": began_s}
 
     def close(self) -> None:
         """Close all connections."""
@@ -138,13 +140,21 @@ class Sending:
             connection.close()
 
 
-def bodies(path: pathlib.Path) -> Iterator[bytes]:
-    """Yield the lines of a file for ever, each time with ids and a day of their own, so that none is a repeat."""
+def bodies(path: pathlib.Path, *, same_day: bool = False) -> Iterator[bytes]:
+    """Yield the lines of a file for ever, each time with ids and a day of their own, so that none is a repeat.
+
+    Parameters
+    ----------
+    path
+        The file.
+    same_day
+        Whether only the ids are new.
+    """
     first = b""
     for turn in itertools.count():
         with path.open("rb") as file:
             for line in file:
-                if not first:
+                if not first and not same_day:
                     found = _DAY.search(line)
                     first = found[1] if found else b"no day"
                 yield line if not turn else _later(line, first, turn)
@@ -152,7 +162,7 @@ def bodies(path: pathlib.Path) -> Iterator[bytes]:
 
 def _later(line: bytes, first: bytes, days: int) -> bytes:
     line = _ID.sub(b'"auditID":"%08x' % days, line)
-    if first == b"no day":
+    if first in (b"", b"no day"):
         return line
     return line.replace(first, (dt.date.fromisoformat(first.decode()) + dt.timedelta(days=days)).isoformat().encode())
 

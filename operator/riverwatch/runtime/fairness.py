@@ -1,7 +1,8 @@
 """Fair turns while the worker is behind: who sends more than a quota waits behind everybody else, bounded and counted.
 
 In: the records of a delivery, in order. Out: those that are judged now; the rest wait in a lane of their own, which is
-emptied in turns over all who have something in it, a little after each delivery and fully when nothing else is there.
+emptied in turns over all who have something in it: after each delivery what their quotas allow, and whatever there is
+when nothing else waits.
 Invariants: nothing here happens while the worker keeps up; records of one actor stay in their order; what waits is
 part of the checkpoint, because it left the spool; what finds no room is counted. Owned by `worker`, on its thread.
 """
@@ -17,8 +18,8 @@ import msgspec
 from riverwatch.activity import record
 
 TURN_RECORDS = 40
-"""Records of the waiting lane that are judged after each delivery while others wait: a tenth of an API server's batch,
-so that who is over the quota still moves on."""
+"""Records of the waiting lane that are judged at most after each delivery while others wait, as far as their senders'
+quotas allow: a tenth of an API server's batch."""
 
 IDLE_RECORDS = 400
 """Records of the waiting lane that are judged at once when nothing else waits."""
@@ -40,8 +41,9 @@ class Quota:
 
     records_per_s: float = 1_000.0
     """A quarter of what a default API server can deliver at all."""
-    burst: float = 20_000.0
-    """Records at once: more than an API server's whole buffer."""
+    burst: float = 5_000.0
+    """Records at once: half of an API server's buffer, judged in a fraction of a second. What is above is late, not
+    lost."""
     waiting: int = 20_000
     """Records that wait at most, of all keys together; about 30 MB."""
 
@@ -102,12 +104,23 @@ class Fairness:
         self.dropped += lost
         return now, lost
 
-    def take(self, limit: int) -> list[record.AuditRecord]:
-        """Take some records out of the waiting lane, one of each key in turn."""
+    def take(self, limit: int, *, at_s: float | None = None) -> list[record.AuditRecord]:
+        """Take some records out of the waiting lane, one of each key in turn.
+
+        Parameters
+        ----------
+        limit
+            How many at most.
+        at_s
+            Of the clock of `admit`: takes only what the quotas allow by then. None takes whatever waits.
+        """
         found: list[record.AuditRecord] = []
-        while self._lane and len(found) < limit:
+        for _ in range(limit):
+            if not self._lane:
+                break
             key, queue = self._lane.popitem(last=False)
-            found.append(_decode(queue.popleft()))
+            if at_s is None or self._spend(key, at_s):
+                found.append(_decode(queue.popleft()))
             if queue:
                 self._lane[key] = queue
         self.waiting -= len(found)

@@ -195,8 +195,10 @@ class Worker(Generic[P]):
         if work.delivery is not None:
             self._judge(work.delivery)
         if self.fairness.waiting:
-            behind = work.delivery is not None and self._queue.depth
-            self._judge_waiting(fairness.TURN_RECORDS if behind else fairness.IDLE_RECORDS)
+            if work.delivery is not None and self._queue.depth:
+                self._judge_waiting(self.fairness.take(fairness.TURN_RECORDS, at_s=work.delivery.received_s))
+            else:
+                self._judge_waiting(self.fairness.take(fairness.IDLE_RECORDS))
         self._look_at_pressure()
 
     def run(self) -> None:
@@ -256,9 +258,9 @@ class Worker(Generic[P]):
         self._observe(took_s)
         self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
 
-    def _judge_waiting(self, limit: int) -> None:
-        """Judge some of the records that wait behind others."""
-        found = self._processed(self.fairness.take(limit), where="records that waited behind others")
+    def _judge_waiting(self, records: list[record.AuditRecord]) -> None:
+        """Judge records that waited behind others."""
+        found = self._processed(records, where="records that waited behind others")
         if found:
             self.counts.detections += len(found)
             self._deliver(found)

@@ -60,6 +60,14 @@ def test_nothing_is_refused_or_lost_over_the_webhook(report: dict) -> None:
     assert {one["name"]: one["value"] for one in burst["ratios"]}["batches lost"] == 0
 
 
+def test_every_probe_beside_the_noise_is_seen(report: dict) -> None:
+    fairness = next(result for result in report["results"] if result["id"] == "B10")
+    missing = [one["value"] for one in fairness["ratios"] if one["name"].startswith("probes not seen")]
+    assert missing == [0, 0]
+    for row in fairness["rows"]:
+        assert row["runs"][0]["slowest ms"] > 0
+
+
 def test_the_breakdown_covers_the_whole_cost(report: dict) -> None:
     files = next(result for result in report["results"] if result["id"] == "B1")
     for row in files["rows"]:
@@ -119,6 +127,16 @@ def test_bodies_sent_again_are_other_records(work: workload.Workload) -> None:
     found = [one for body in seen for one in decoder.body(body, where="load")]
     assert len({one.audit_id for one in found}) == SIZE.records * 2
     assert found[SIZE.records].request_received_timestamp[:10] == "2026-01-16"
+
+
+def test_bodies_sent_again_on_the_same_day_have_other_ids_only(work: workload.Workload) -> None:
+    bodies = task_client.bodies(work.batch_file, same_day=True)
+    seen = [next(bodies) for _ in range(work.batches * 2)]
+    first, again = (
+        decode.RecordDecoder(tally=base.Tally()).body(seen[place], where="load") for place in (0, work.batches)
+    )
+    assert [one.request_received_timestamp for one in first] == [one.request_received_timestamp for one in again]
+    assert not {one.audit_id for one in first} & {one.audit_id for one in again}
 
 
 def test_time_is_told_by_stage_when_the_pipeline_runs(work: workload.Workload) -> None:

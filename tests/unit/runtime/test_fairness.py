@@ -141,6 +141,17 @@ def test_a_record_that_waited_is_the_record_that_came():
     assert (waited.user, waited.object_ref, waited.source_ips) == (came[1].user, came[1].object_ref, came[1].source_ips)
 
 
+def test_what_waits_costs_no_more_than_its_quota_while_others_wait():
+    one = fairness.Fairness(fairness.Quota(records_per_s=2.0, burst=1.0))
+    records = [testing.audit_record(user=f"{QUIET}{number % 2}", audit_id=str(number)) for number in range(20)]
+    one.admit([*records, testing.audit_record(user="ana@example.com")], at_s=0.0)
+
+    assert one.take(40, at_s=0.0) == []
+    assert [record.audit_id for record in one.take(40, at_s=0.5)] == ["1"]
+    assert [record.audit_id for record in one.take(3)] == ["2", "3", "4"], "all of it when nobody waits"
+    assert one.waiting == 15
+
+
 @pytest.mark.parametrize(
     ("elapsed_s", "admitted"),
     [
