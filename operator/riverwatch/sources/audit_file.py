@@ -1,8 +1,8 @@
 """Stage 1, files: paths -> `Batch`es of `AuditRecord`s, for reading recorded audit logs from beginning to end.
 
 Reads standard input (``-``), files and whole directories; gzip, zstd and every wrapping are recognised by content.
-Streams in bounded memory, however large a file is. Several files are read in the order of their first record's
-time. Records that cannot be used are counted in the `Tally`; only a path that offers nothing at all is an error.
+Streams in bounded memory, however large a file is. Several files are read side by side, in the order of their records'
+times. Records that cannot be used are counted in the `Tally`; only a path that offers nothing at all is an error.
 Called by the command line; it must not judge records.
 """
 
@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from riverwatch import errors
 from riverwatch.activity import normalise
-from riverwatch.sources import base, compression, decode, stream
+from riverwatch.sources import base, compression, decode, merge, stream
 
 STDIN = "-"
 """The path that means standard input."""
@@ -69,18 +69,22 @@ def read_paths(
         When a path is missing or unreadable, a directory has no file, or a named file has no audit record.
     """
     inputs = _ordered(_resolve(paths), record_max_bytes=record_max_bytes)
-    meter = _Meter(progress, total=_total_bytes(inputs))
-    found_any = False
-    for one in inputs:
+    meter = _Meter(progress, total=_total_bytes([one for _, one in inputs]))
+    found: set[str] = set()
+
+    def batches_of(one: _Input) -> Iterator[base.Batch]:
         opened = (stdin or sys.stdin.buffer) if one.name == STDIN else None
         reading = _Reading(one.name, meter=meter, opened=opened)
         yield from reading.batches(decode.RecordDecoder(tally=tally, record_max_bytes=record_max_bytes))
-        found_any = found_any or reading.seen > 0
-        if not reading.seen and one.named:
+        if reading.seen:
+            found.add(one.name)
+        elif one.named:
             shown = _shown(one.name)
             problem = next((skip.detail for skip in tally.recent if skip.where.startswith(shown)), "")
             raise errors.BadInputError(_nothing_in(reading.head, problem), where=shown)
-    if not found_any:
+
+    yield from merge.by_time([merge.Series(first_s, batches_of(one)) for first_s, one in inputs])
+    if not found:
         raise errors.BadInputError("no file holds an audit record", where=", ".join(str(path) for path in paths))
 
 
@@ -184,13 +188,11 @@ def _resolve(paths: Sequence[str | os.PathLike[str]]) -> list[_Input]:
     return list(inputs.values())
 
 
-def _ordered(inputs: list[_Input], *, record_max_bytes: int) -> list[_Input]:
-    """Sort by the time of the first record; what has none keeps its place at the end, standard input comes last."""
+def _ordered(inputs: list[_Input], *, record_max_bytes: int) -> list[tuple[float, _Input]]:
+    """Put the time of its first record to each file; one that is alone needs none."""
     if len(inputs) == 1:
-        return inputs
-    times = [_first_time(one, record_max_bytes=record_max_bytes) for one in inputs]
-    order = sorted(range(len(inputs)), key=lambda index: (times[index], index))
-    return [inputs[index] for index in order]
+        return [(0.0, inputs[0])]
+    return [(_first_time(one, record_max_bytes=record_max_bytes), one) for one in inputs]
 
 
 def _first_time(one: _Input, *, record_max_bytes: int) -> float:
