@@ -19,6 +19,7 @@ from riverwatch.cli import main as program
 from riverwatch.detections import finding
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import connection as connections
+from riverwatch.runtime import replay
 
 Body = dict[str, Any]
 
@@ -211,6 +212,19 @@ class ServedApi:
             self._server = None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Iterator[None]:
+    """Look for examples in the product only: to look for them in tests takes a second and finds none."""
+    found = yield
+    return [one for one in found if type(one) is pytest.Module]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays for the whole run: some half a million objects of tests and modules."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def fake_clock() -> FakeClock:
     return FakeClock()
@@ -284,9 +298,10 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture
-def riverwatch(monkeypatch, capfdbinary) -> Iterator[Callable[..., Ran]]:
+def riverwatch(monkeypatch, capfdbinary) -> Callable[..., Ran]:
     """Run ``riverwatch ARGUMENTS`` in this process: the whole command line, without the second of starting Python."""
-    collector = gc.get_threshold()
+    # The collector is set for a whole process, which here is that of all tests: a full collection for every call.
+    monkeypatch.setattr(replay, "calm_collector", lambda: None)
 
     def run(*arguments: object, stdin: bytes = b"") -> Ran:
         monkeypatch.setattr(sys, "argv", ["riverwatch", *map(str, arguments)])
@@ -301,6 +316,4 @@ def riverwatch(monkeypatch, capfdbinary) -> Iterator[Callable[..., Ran]]:
         assert isinstance(status, int), status
         return Ran(status, written.out, written.err)
 
-    yield run
-    gc.set_threshold(*collector)
-    gc.unfreeze()
+    return run

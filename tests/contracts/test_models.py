@@ -144,10 +144,11 @@ def test_a_clone_starts_cold(model):
 
 def test_memory_is_bounded_under_ever_new_values(model):
     sizes = []
+    template = sample(12, 1)[0]
     for block in range(3):
         for number in range(4_000):
             key = block * 4_000 + number
-            x = sample(12, 1)[0] | {name: f"{name}-{key}" for name in catalog.NAMES}
+            x = template | {name: f"{name}-{key}" for name in catalog.NAMES}
             model.learn_one(
                 x | {"time_s": testing.START_S + key, "credential": f"JTI={key % 500}", "address": f"10.0.{key}"}
             )
