@@ -50,11 +50,11 @@ verify: setup ## Fail when a generated file differs from what it is generated fr
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check
 
-test-fast: setup ## Run every test that needs no control plane, no browser and no half minute for itself
-	$(BIN)/pytest -m "not e2e and not slow" --numprocesses 2 --dist worksteal
+test-fast: setup ## Run every test that needs no control plane, no browser and no figures that take long
+	$(BIN)/python tests/parts.py -m "not e2e and not slow"
 
 test: lint verify tools test-fast ## Run all tests, the real control plane included
-	$(BIN)/pytest -m "e2e or slow" tests/e2e tests/unit/bench tests/unit/cli
+	$(BIN)/pytest -m "e2e or slow"
 
 SECONDS_EACH ?= 60
 fuzz: setup ## Damage inputs of every parser for SECONDS_EACH seconds (60), or of one: make fuzz PARSER=rule SECONDS_EACH=600
@@ -63,7 +63,7 @@ fuzz: setup ## Damage inputs of every parser for SECONDS_EACH seconds (60), or o
 bench: setup ## Measure speed, memory and start as ratios in one run, and kill a hundred times (wants a quiet machine)
 	$(BIN)/pytest tests/perf
 	$(BIN)/riverwatch bench
-	RIVERWATCH_TEST_KILLS=100 $(BIN)/pytest -n0 tests/e2e/test_killed.py
+	RIVERWATCH_TEST_KILLS=100 $(BIN)/pytest tests/e2e/test_killed.py
 
 demo: $(VENV)/.installed ## Install, replay a recorded break-in, print and write what was found
 	@$(BIN)/python -m riverwatch.demo

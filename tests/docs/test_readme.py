@@ -28,6 +28,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+@pytest.mark.slow
 def test_demo_block_is_what_the_demo_prints(demo):
     block = README.split("$ make demo\n", 1)[1].split("```", 1)[0]
     printed = squeezed(demo[0])
@@ -35,6 +36,7 @@ def test_demo_block_is_what_the_demo_prints(demo):
         assert squeezed(line).strip() in printed
 
 
+@pytest.mark.slow
 def test_demo_page_names_the_stolen_credential(demo):
     assert "databases/postgres-operator" in demo[1]
 
