@@ -32,6 +32,19 @@ logarithm of age, so that a chatty controller does not get a thousand times the 
 TRIAL_MIN_S = 10.0
 """Shortest trial, seconds."""
 
+MAX_NEW_PER_HOUR = 64
+"""Values that one identity may teach in an hour, its own habit and its groups alike: nobody teaches a model in a burst
+that everything is ordinary. What is beyond stays new."""
+
+MAX_NEW_YOUNG = 640
+"""The same on the first day of an identity; in its first hour a busy controller of a large cluster shows some 560."""
+
+HOUR_S = 3_600.0
+"""Seconds."""
+
+YOUNG_S = 86_400.0
+"""Seconds for which an identity is young."""
+
 
 class AttributeHabit:
     """What one identity showed of one attribute."""
@@ -83,7 +96,7 @@ class Habit:
     whenever it comes. So inside a burst a record without anything new teaches nothing and can be passed over.
     """
 
-    __slots__ = ("attributes", "born_s", "edition", "last_s", "next_s", "records")
+    __slots__ = ("attributes", "born_s", "edition", "hour_s", "last_s", "new", "next_s", "records", "whole")
 
     def __init__(self, width: int, born_s: float) -> None:
         self.attributes = [AttributeHabit() for _ in range(width)]
@@ -94,25 +107,41 @@ class Habit:
         self.records = 0
         self.edition = 0
         """Counts the times that values were forgotten: what was known in one edition is known throughout it."""
+        self.hour_s = born_s
+        """Record time at which the hour began in which `new` counts."""
+        self.new = 0
+        """Values learned in that hour."""
+        self.whole = True
+        """Whether every value of the record learned last is known now."""
 
     def learn(self, values: tuple[str, ...], time_s: float) -> list[int]:
-        """Count one record; return the places whose value was new."""
+        """Count one record; return the places whose value was new, those beyond what an hour may teach excepted."""
         self.records += 1
         self.last_s = time_s
         opens = time_s >= self.next_s
         if opens:
             self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * (time_s - self.born_s))
         adopted = []
+        self.whole = True
         for place, value in enumerate(values):
             if not value:
                 continue
             known = self.attributes[place]
             if value not in known.values:
+                if not self._may_adopt(time_s):
+                    self.whole = False
+                    continue
                 self.edition += known.adopt(value)
                 adopted.append(place)
             elif opens:
                 known.repeat(value)
         return adopted
+
+    def _may_adopt(self, time_s: float) -> bool:
+        if time_s >= self.hour_s + HOUR_S:
+            self.hour_s, self.new = time_s, 0
+        self.new += 1
+        return self.new <= (MAX_NEW_YOUNG if time_s < self.born_s + YOUNG_S else MAX_NEW_PER_HOUR)
 
     def dump(self) -> dict[str, object]:
         """Return plain data for a checkpoint."""
@@ -121,6 +150,8 @@ class Habit:
             "last_s": self.last_s,
             "next_s": self.next_s,
             "records": self.records,
+            "hour_s": self.hour_s,
+            "new": self.new,
             "attributes": [attribute.dump() for attribute in self.attributes],
         }
 
@@ -132,6 +163,7 @@ class Habit:
         habit.last_s = float(data["last_s"])  # type: ignore[arg-type]
         habit.next_s = float(data["next_s"])  # type: ignore[arg-type]
         habit.records = int(data["records"])  # type: ignore[call-overload]
+        habit.hour_s, habit.new = float(data["hour_s"]), int(data["new"])  # type: ignore[arg-type,call-overload]
         habit.attributes = [AttributeHabit.load(attribute) for attribute in attributes]
         return habit
 

@@ -261,7 +261,7 @@ class Pipeline:
                 self.models.credentials.learn(use)
         elif mode.models_learn and (verdict is None or not verdict.hold):
             home, habit = self.models.learn(measured, use)
-            if not hits and not volume and (use is None or self.models.credentials.settled(use)):
+            if habit.whole and not hits and not volume and (use is None or self.models.credentials.settled(use)):
                 until_s = activity.time_s + routine.ASK_AGAIN_S
                 known = routine.Known(measured.home, home, habit, habit.edition, until_s, measured.values)
                 self._routine.remember(key, known)
