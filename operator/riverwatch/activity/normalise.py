@@ -28,7 +28,7 @@ _NO_USER = record.UserInfo()
 _NO_OBJECT = record.ObjectReference()
 _NO_EXTRA = record.UserExtra()
 
-_EARLIEST_S = 946_684_800.0
+EARLIEST_S = 946_684_800.0
 """2000-01-01; an earlier time is a zero value written by a broken sender, not a time."""
 
 
@@ -53,10 +53,8 @@ def parse_time(text: str) -> float:
     >>> parse_time("2026-01-15T08:00:00.250000Z")
     1768464000.25
     """
-    if len(text) > 20 and text[19] == "." and text[-1] == "Z":
-        fraction = text[20:-1]
-        if fraction.isdigit():
-            return _epoch_of_second(text[:19]) + float(f"0.{fraction}")
+    if text[19:20] == "." and text[-1] == "Z" and text[20:-1].isdigit():
+        return _epoch_of_second(text[:19]) + float(text[19:-1])
     moment = dt.datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
 
@@ -75,7 +73,7 @@ def time_of(source: record.AuditRecord) -> float:
                 time_s = parse_time(text)
             except (ValueError, OverflowError):
                 continue
-            if time_s >= _EARLIEST_S:
+            if time_s >= EARLIEST_S:
                 return time_s
     raise errors.MalformedRecordError("no usable requestReceivedTimestamp or stageTimestamp", reason=MISSING_TIMESTAMP)
 

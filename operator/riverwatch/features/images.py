@@ -39,9 +39,17 @@ def sources_of(activity: record.Activity) -> str:
     """
     if activity.verb not in _WRITES or activity.resource not in derived_pod.WORKLOADS:
         return ""
-    if activity.subresource not in _SUBRESOURCES or derived_request.is_controller_name(activity.principal.username):
+    return sources_in(activity.record)
+
+
+def sources_in(source: record.AuditRecord) -> str:
+    """Return the same for a record of a workload that is not normalised yet."""
+    target = source.object_ref
+    if source.verb not in _WRITES or target is None or (target.subresource or "") not in _SUBRESOURCES:
         return ""
-    body = bytes(activity.record.request_object)[:MAX_BODY]
+    if source.user is None or derived_request.is_controller_name(source.user.username or ""):
+        return ""
+    body = bytes(source.request_object)[:MAX_BODY]
     found = {source_of(image) for image in _IMAGE.findall(body)}
     return "+".join(sorted(found)[:MAX_SOURCES])
 

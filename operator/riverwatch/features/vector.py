@@ -6,9 +6,11 @@ images of written workloads are searched for.
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 
-from riverwatch.activity import identities, record
+from riverwatch.activity import derived_pod, identities, record
 from riverwatch.features import attributes, images
 
 SECONDS_PER_HOUR = 3600
@@ -19,6 +21,15 @@ EPOCH_WEEKDAY = 3
 
 NOT_APPLICABLE = ""
 """Value of an attribute that this activity does not have; models pass over it."""
+
+_NO_OBJECT = record.ObjectReference()
+
+_READ_FURTHER: dict[str | None, str] = {
+    **dict.fromkeys(attributes.NAMED_RESOURCES, "name"),
+    **dict.fromkeys(derived_pod.WORKLOADS, "images"),
+    **dict.fromkeys((None, ""), "path"),
+}
+"""Resource -> what else of its records `measure` reads."""
 
 
 class FeatureVector(msgspec.Struct, gc=False):
@@ -42,27 +53,48 @@ def hour_of_week(time_s: float) -> str:
     >>> hour_of_week(1768464000.0)
     'weekday 08h'
     """
-    hours = int(time_s // SECONDS_PER_HOUR)
+    return _hour_words(int(time_s // SECONDS_PER_HOUR))
+
+
+@functools.lru_cache(maxsize=1024)
+def _hour_words(hours: int) -> str:
     weekend = (hours // 24 + EPOCH_WEEKDAY) % 7 >= 5
     return f"{'weekend' if weekend else 'weekday'} {hours % 24:02d}h"
 
 
-def context_key(activity: record.Activity) -> tuple[str | int, ...]:
-    """Return a key that is equal for two activities of one identity when all their attributes are equal."""
-    return (
-        activity.verb,
-        activity.resource,
-        activity.subresource,
-        activity.api_group,
-        activity.namespace,
-        activity.name if activity.resource in attributes.NAMED_RESOURCES else "",
-        activity.code if activity.code >= 400 else 0,
-        activity.source_ip,
-        activity.user_agent,
-        int(activity.time_s // SECONDS_PER_HOUR),
-        "" if activity.resource else activity.request_uri,
-        images.sources_of(activity),
-        activity.impersonated.username if activity.impersonated else "",
+def context_key(source: record.AuditRecord) -> int:
+    """Return a number that is equal for two records when they agree in all that `measure` reads of a record but time.
+
+    Rules and volumes, which `measure` is told, and what the inventory says are not part of it. The number is a salted
+    hash, to be used within this process only. Read from the record itself, because most records need no more.
+    """
+    user, target = source.user, source.object_ref or _NO_OBJECT
+    addresses, status, impersonated = source.source_ips, source.response_status, source.impersonated_user
+    resource = target.resource
+    what = _READ_FURTHER.get(resource)
+    if what is None:
+        further = None
+    elif what == "name":
+        further = target.name
+    elif what == "path":
+        further = attributes.url_family(source.request_uri or "")
+    else:
+        further = images.sources_in(source)
+    return hash(
+        (
+            None if user is None else user.username,
+            source.verb,
+            source.stage,
+            source.user_agent,
+            resource,
+            target.subresource,
+            target.api_group,
+            target.namespace,
+            further,
+            None if status is None else status.code,
+            addresses[0] if addresses is not None and len(addresses) == 1 else addresses and tuple(addresses),
+            None if impersonated is None else (impersonated.username,),
+        )
     )
 
 

@@ -66,6 +66,11 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
     return ("lists", "namespaces touched") if verb == "list" else ()
 
 
+def kinds_of_activity(activity: record.Activity) -> tuple[str, ...]:
+    """Return the kinds of volume that an activity counts for."""
+    return kinds_of(activity.verb, activity.resource, activity.subresource, refused=activity.code in REFUSED)
+
+
 def amount_of(value: str) -> int:
     """Return the count that a value of the attribute tells, 0 when it tells none.
 
@@ -130,20 +135,22 @@ class Volumes:
 
     def count(self, activity: record.Activity) -> str:
         """Count one activity; return the highest power of two that it made a window reach, in words, or nothing."""
-        kinds = kinds_of(activity.verb, activity.resource, activity.subresource, refused=activity.code in REFUSED)
+        kinds = kinds_of_activity(activity)
         if not kinds:
             return ""
-        time_s = activity.time_s
+        return self.count_for(kinds, activity.principal.username, activity.time_s, activity.namespace, activity.name)
+
+    def count_for(self, kinds: tuple[str, ...], username: str, time_s: float, namespace: str, name: str) -> str:
+        """Do the same for an activity of known kinds, at least one."""
         if self._began_s is None:
             self._began_s = time_s
-        windows = self._of(activity.principal.username)
+        windows = self._of(username)
         best, said = LEAST - 1, ""
         for kind in kinds:
-            distinct = kind in DISTINCT_KINDS
             counted = windows.get(kind)
             if counted is None:
-                counted = windows[kind] = Windows(distinct=distinct)
-            reached = counted.add(time_s, _thing(kind, activity) if distinct else "")
+                counted = windows[kind] = Windows(distinct=kind in DISTINCT_KINDS)
+            reached = counted.add(time_s, "" if counted.things is None else _thing(kind, namespace, name))
             if not reached:
                 continue
             for place, (length_s, words) in enumerate(WINDOWS):
@@ -186,7 +193,7 @@ def _windows(starts: list[float], counts: list[int], things: dict[str, float] | 
     return windows
 
 
-def _thing(kind: str, activity: record.Activity) -> str:
+def _thing(kind: str, namespace: str, name: str) -> str:
     if kind == "namespaces touched":
-        return activity.namespace or "cluster-wide"
-    return f"{activity.namespace}/{activity.name or '*'}"[: attributes.MAX_VALUE_CHARS]
+        return namespace or "cluster-wide"
+    return f"{namespace}/{name or '*'}"[: attributes.MAX_VALUE_CHARS]

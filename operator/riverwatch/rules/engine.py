@@ -15,7 +15,7 @@ import msgspec
 
 from riverwatch import errors
 from riverwatch.activity import derived, derived_author, derived_pod, identities, record
-from riverwatch.rules import base, correlation, fields, loading, plans, rule, summary
+from riverwatch.rules import base, correlation, loading, plans, rule, telling
 
 load_catalog = loading.load_catalog
 """The built-in rules; see `rules.loading`."""
@@ -29,13 +29,8 @@ MAX_FAULTS = 5
 MAX_SEEN = 8_192
 """Requests whose hits are remembered, so that a later stage of the same request is not counted again."""
 
-MAX_MATCHED = 8
-"""Field and value pairs kept in a hit."""
-
 SNAPSHOT_VERSION = 1
 """Version of the plain data of `RuleEngine.snapshot`."""
-
-_HIDDEN = ("data", "stringdata", "token", "password", "binarydata", "value")
 
 
 class RuleEngine:
@@ -59,6 +54,8 @@ class RuleEngine:
         self._authors = derived_author.Authors()
         self.disabled: dict[str, str] = {}
         """Rules that are off because they kept raising -> the last reason."""
+        self.edition = 0
+        """Counts the times that the rules in force changed."""
         self._index = self._build()
 
     @property
@@ -125,6 +122,27 @@ class RuleEngine:
         for entry in held:
             self._hold(entry, facts, hits)
         return hits or NO_HITS
+
+    def silent_about(self, activity: record.Activity) -> bool:
+        """Tell whether it is known that no rule in force can say anything about what has the shape of an activity.
+
+        It holds for every record with the same user name, user agent, source addresses, verb, resource, subresource,
+        result code and impersonation, or lack of it, until `edition` changes.
+        """
+        index = self._index
+        source = activity.record
+        try:
+            client = (
+                index.names[activity.principal.username]
+                + index.agents[activity.user_agent]
+                + index.source(source.source_ips)
+            )
+            if source.impersonated_user is not None:
+                client += plans.IMPERSONATED
+            plan = index.shapes[activity.verb][activity.resource][activity.subresource][activity.code][client]
+        except KeyError:
+            return False
+        return plan is None
 
     def _held(self, steps: plans.Steps, facts: derived.Facts) -> list[plans.Entry]:
         """Return the rules that hold, in their order."""
@@ -265,6 +283,7 @@ class RuleEngine:
         self._index = self._build()
 
     def _build(self) -> plans.Plans:
+        self.edition += 1
         entries: dict[str, plans.Entry] = {}
         sources = [("", self._built_in), *sorted(self._user.items())]
         counters: dict[str, correlation.Counter] = {}
@@ -299,7 +318,7 @@ class RuleEngine:
 
     def _collect(self, entry: plans.Entry, facts: derived.Facts, hits: list[base.RuleHit], *, group: str = "") -> None:
         if entry.rule.output:
-            hits.append(_hit(entry.rule, facts, group=group))
+            hits.append(telling.hit(entry.rule, facts, group=group))
         for target, counter in entry.counters:
             reached = counter.feed(entry.rule.key, facts)
             if reached is not None:
@@ -355,38 +374,3 @@ def answering(activity: record.Activity, hits: Sequence[base.RuleHit]) -> record
     if not author:
         return activity
     return msgspec.structs.replace(activity, principal=identities.classify(author), source_ip="")
-
-
-def _hit(one: rule.Rule, facts: derived.Facts, *, group: str) -> base.RuleHit:
-    if not one.card.raises:
-        # Nobody reads more of a context hit, and these are most hits.
-        return base.RuleHit(one.card, one.card.title)
-    return base.RuleHit(
-        card=one.card,
-        summary=summary.sentence(facts, one.detail),
-        matched=_matched(one, facts),
-        group=summary.neutral(group, limit=summary.MAX_VALUE_CHARS),
-        author=facts.author if facts.through else "",
-    )
-
-
-def _matched(one: rule.Rule, facts: derived.Facts) -> tuple[tuple[str, str], ...]:
-    if one.condition is None:
-        return ()
-    pairs: dict[str, str] = {}
-    for leaf in one.condition.leaves:
-        if len(pairs) >= MAX_MATCHED:
-            break
-        if leaf.field not in pairs and leaf.test(facts):
-            pairs[leaf.field] = _shown(leaf.field, leaf.get(facts))
-    return tuple(pairs.items())
-
-
-def _shown(field: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if fields.is_body(field) and any(part in _HIDDEN for part in field.lower().split(".")):
-        return "(not shown)"
-    values = value if isinstance(value, (list, tuple)) else (value,)
-    text = ", ".join(str(one) for one in values[:16] if not isinstance(one, (dict, list)))
-    return summary.neutral(text, limit=summary.MAX_VALUE_CHARS)

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riverwatch import errors
-from riverwatch.activity import dedupe, identities, normalise, record
+from riverwatch.activity import dedupe, normalise, record
 from riverwatch.detections import advice, finding, fold
 from riverwatch.features import inventory, vector, volumes
-from riverwatch.models import bank, credential, drift, routine
+from riverwatch.models import bank, drift
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
-from riverwatch.runtime import memory
+from riverwatch.runtime import credential_use, memory, shortcut
 from riverwatch.scoring import cases, judge, policy, triage
 from riverwatch.scoring import learning as learning_phase
 from riverwatch.sources import base as sources_base
@@ -72,9 +72,9 @@ class Pipeline:
         """Records judged that had a request body."""
         self.credentials_seen = 0
         """Records judged that named their credential."""
-        self._dedupe = dedupe.Dedupe()
-        self._routine = routine.Routine()
-        self._volumes = volumes.Volumes()
+        self.dedupe = dedupe.Dedupe()
+        self.volumes = volumes.Volumes()
+        self._shortcut = shortcut.Shortcut(self)
 
     def process(
         self, records: Iterable[record.AuditRecord], *, tally: sources_base.Tally, where: str = ""
@@ -96,34 +96,47 @@ class Pipeline:
             The detections that are new or have grown, each once, in order.
         """
         changed: dict[str, finding.Detection] = {}
-        for place, source in enumerate(records):
+
+        def fail(place: int, error: Exception) -> None:
+            tally.skip(sources_base.SkipReason.FAULT, where=_place(where, place), detail=_failure(error))
+
+        for one in self._shortcut.strange(records, tally=tally, fail=fail):
             try:
-                activity = normalise.from_audit(source)
-            except errors.MalformedRecordError as error:
-                reason = sources_base.SkipReason(error.reason)
-                if reason in ORDINARY_SKIPS:
-                    tally.count_only(reason, 1)
-                else:
-                    tally.skip(reason, where=_place(where, place), detail=error.detail)
+                activity = one.activity or self._admitted(one, tally, where)
+                detection = self.step(activity, tally, found=one) if activity is not None else None
+            except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
+                fail(one.place, error)
                 continue
-            if self._dedupe.seen(activity.audit_id, source.request_received_timestamp or source.stage_timestamp or ""):
-                tally.count_only(sources_base.SkipReason.DUPLICATE, 1)
-            elif activity.principal.username in self.own_usernames:
-                tally.count_only(sources_base.SkipReason.OWN_IDENTITY, 1)
-            elif not self.learning.believes(activity.time_s):
-                detail = "its time lies more than three years after everything before it"
-                tally.skip(sources_base.SkipReason.FAR_FUTURE, where=_place(where, place), detail=detail)
-            else:
-                try:
-                    detection = self.step(activity, tally)
-                except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
-                    tally.skip(sources_base.SkipReason.FAULT, where=_place(where, place), detail=_failure(error))
-                    continue
-                if detection is not None:
-                    changed[detection.uid] = detection
+            if detection is not None:
+                changed[detection.uid] = detection
         return list(changed.values())
 
-    def step(self, activity: record.Activity, tally: sources_base.Tally) -> finding.Detection | None:
+    def _admitted(self, one: shortcut.Strange, tally: sources_base.Tally, where: str) -> record.Activity | None:
+        """Normalise a record that is to be judged; None when it is not, which is counted."""
+        source = one.source
+        try:
+            activity = normalise.from_audit(source)
+        except errors.MalformedRecordError as error:
+            reason = sources_base.SkipReason(error.reason)
+            if reason in ORDINARY_SKIPS:
+                tally.count_only(reason, 1)
+            else:
+                tally.skip(reason, where=_place(where, one.place), detail=error.detail)
+            return None
+        if self.dedupe.seen(activity.audit_id, source.request_received_timestamp or source.stage_timestamp or ""):
+            tally.count_only(sources_base.SkipReason.DUPLICATE, 1)
+        elif activity.principal.username in self.own_usernames:
+            tally.count_only(sources_base.SkipReason.OWN_IDENTITY, 1)
+        elif not self.learning.believes(activity.time_s):
+            detail = "its time lies more than three years after everything before it"
+            tally.skip(sources_base.SkipReason.FAR_FUTURE, where=_place(where, one.place), detail=detail)
+        else:
+            return activity
+        return None
+
+    def step(
+        self, activity: record.Activity, tally: sources_base.Tally, *, found: shortcut.Strange
+    ) -> finding.Detection | None:
         """Judge one activity, then learn it; return the detection that it opened or fed."""
         rules = self.policies.effective(activity.principal.namespace or activity.namespace)
         mode = rules.mode.models_rest if self.models_rest else rules.mode
@@ -133,31 +146,33 @@ class Pipeline:
         self.used += 1
         self.bodies_seen += activity.record.request_object is not record.ABSENT
         self.credentials_seen += activity.credential_id != ""
-        self.learning.advance(activity.time_s)
-        if self.learning.now_s >= self.judge.next_sweep_s:
-            for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
-                if held.measured.home not in self.frozen:
-                    self.models.learn(held.measured, held.use)
-        hits = self.rules.match(activity) if mode.rules_judge else engine.NO_HITS
-        loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
+        self.advance(activity.time_s)
+        loud, volume = found.loud, found.volume
+        if found.activity is None:
+            hits = self.rules.match(activity) if mode.rules_judge else engine.NO_HITS
+            loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
         if not loud and not mode.models_learn:
+            self._shortcut.remember(found.key, activity, learned=None)
             return None
-        volume = self._volumes.count(activity)
-        key = routine.key_of(activity)
-        known = self._routine.find(key, activity.time_s) if not loud and not volume else None
-        if known is not None and known.namespace not in self.frozen:
-            self.models.records += 1
-            if routine.learn(known, activity.time_s):
-                self.drift.feed(known.namespace, (), time_s=activity.time_s)
-            return None
-        return self._consider(activity, loud, rules, volume, key)
+        if found.activity is None:
+            volume = self.volumes.count(activity)
+        return self._consider(activity, loud, rules, volume, found.key)
+
+    def advance(self, time_s: float) -> None:
+        """Take over the time of a record; cases that have ended by then are closed, and learned if nobody minded."""
+        self.learning.advance(time_s)
+        if self.learning.now_s < self.judge.next_sweep_s:
+            return
+        for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
+            if held.measured.home not in self.frozen:
+                self.models.learn(held.measured, held.use)
 
     def triage(self, uid: str, ruling: triage.Ruling | None, *, subject: triage.Subject | None = None) -> None:
         """Take over a person's verdict about a detection; the same one again changes nothing, None takes it back."""
         keys = self.verdicts.rule(uid, ruling, bank=self.models, now_s=self.learning.now_s, subject=subject)
         if keys is None:
             return
-        self._routine.clear()
+        self._shortcut.clear()
         if ruling is not None and ruling.verdict in triage.QUIETING:
             # What comes after a false alarm is a new story, and must not be hidden in one that is told to the end.
             for key in {*keys, *self.folder.close(uid)}:
@@ -198,8 +213,8 @@ class Pipeline:
         got = {name: empty if name in lost else fresh for name in parts}
         self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
         self.folder, self.verdicts, self.drift = got["folder"].folder, got["triage"].verdicts, got["drift"].drift
-        self._dedupe, self._volumes = got["dedupe"]._dedupe, got["volumes"]._volumes  # noqa: SLF001 - as above
-        self._routine.clear()
+        self.dedupe, self.volumes = got["dedupe"].dedupe, got["volumes"].volumes
+        self._shortcut.clear()
         self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
         return memory.told(lost)
 
@@ -211,8 +226,8 @@ class Pipeline:
             "triage": self.verdicts,
             "drift": self.drift,
             "learning": self.learning,
-            "dedupe": self._dedupe,
-            "volumes": self._volumes,
+            "dedupe": self.dedupe,
+            "volumes": self.volumes,
             "inventory": self.inventory,
             "rules": memory.RuleMemory(self.rules),
         }
@@ -232,7 +247,7 @@ class Pipeline:
             siblings=self.inventory.siblings(activity.principal),
             volume=volume,
         )
-        use = self._credential_use(activity)
+        use = credential_use.of(activity, self.inventory)
         activity = engine.answering(activity, hits)
         mode = rules.mode.models_rest if self.models_rest else rules.mode
         parts = self.models.opinion(measured, use) if mode.models_judge else []
@@ -261,10 +276,8 @@ class Pipeline:
                 self.models.credentials.learn(use)
         elif mode.models_learn and (verdict is None or not verdict.hold):
             home, habit = self.models.learn(measured, use)
-            if habit.whole and not hits and not volume and (use is None or self.models.credentials.settled(use)):
-                until_s = activity.time_s + routine.ASK_AGAIN_S
-                known = routine.Known(measured.home, home, habit, habit.edition, until_s, measured.values)
-                self._routine.remember(key, known)
+            if habit.whole and not hits:
+                self._shortcut.remember(key, activity, learned=(measured, home, habit))
         if verdict is None:
             return None
         self.folder.note(activity, verdict, runs_as=self.inventory.runs_as)
@@ -282,25 +295,6 @@ class Pipeline:
         )
         return found
 
-    def _credential_use(self, activity: record.Activity) -> credential.Use | None:
-        if not activity.credential_id or not activity.source_ip:
-            return None
-        principal = activity.principal
-        if principal.kind is identities.PrincipalKind.NODE:
-            return credential.Use(activity.credential_id, "certificate", principal.name, activity.source_ip)
-        if not activity.token_pod:
-            return None
-        own = self.inventory.pod_addresses(principal.namespace, activity.token_pod)
-        return credential.Use(
-            activity.credential_id,
-            "token",
-            f"pod {principal.namespace}/{activity.token_pod}",
-            activity.source_ip,
-            own_address=own[0] if own and activity.source_ip not in own else activity.source_ip if own else "",
-            owner_gone=self.inventory.ended(principal.namespace, activity.token_pod),
-            owner_uid=_pod_uid(activity),
-        )
-
 
 def _place(where: str, place: int) -> str:
     return f"{where} (record {place + 1} from there)"
@@ -316,9 +310,3 @@ def _rules_told(activity: record.Activity, hits: Sequence[rules_base.RuleHit]) -
     """Return the rules whose first hit is news of its own; a list's rules say no more than its action and scope."""
     told = [hit.card.id for hit in hits if hit.group or activity.verb != "list"]
     return "+".join(sorted(told))
-
-
-def _pod_uid(activity: record.Activity) -> str:
-    user = activity.record.user
-    extra = user.extra if user else None
-    return extra.pod_uid[0] if extra and extra.pod_uid else ""

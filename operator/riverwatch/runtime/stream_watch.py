@@ -56,11 +56,11 @@ class StreamWatch:
         self._turn = 0
 
     def on_own(self, hear: Callable[[Sequence[record.AuditRecord]], None]) -> None:
-        """Have records that bear the operator's name told, before its own are passed over; only before the start."""
+        """Have the operator's own records told, before they are passed over; only before the worker starts."""
         self._hear = hear
 
     def own(self, records: Sequence[record.AuditRecord]) -> None:
-        """Take the records of a delivery that bear the operator's name."""
+        """Take the operator's own records of a delivery."""
         if self._hear is not None:
             self._hear(records)
 

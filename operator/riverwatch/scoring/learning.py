@@ -42,6 +42,11 @@ class Learning:
             self.began_s = time_s
         self.now_s = max(self.now_s, time_s)
 
+    @property
+    def believed_until_s(self) -> float:
+        """Return the record time below which any record is believed without being counted."""
+        return 0.0 if self.began_s is None or self._far else self.now_s + FAR_S
+
     def believes(self, time_s: float) -> bool:
         """Tell whether a record's time may be taken over; a leap is believed when several records in a row make it."""
         if self.began_s is None or time_s <= self.now_s + FAR_S:

@@ -2,74 +2,119 @@
 
 from __future__ import annotations
 
+import pytest
+
 from riverwatch import testing
-from riverwatch.activity import normalise
+from riverwatch.activity import identities
+from riverwatch.features import catalog, vector
 from riverwatch.models import levels, novelty, routine
 
 START_S = testing.START_S
+HOUR_S = vector.SECONDS_PER_HOUR
+VALUES = tuple(
+    {"action": "get configmaps", "hour": vector.hour_of_week(START_S)}.get(name, "") for name in catalog.NAMES
+)
 
 
 def known_habit() -> tuple[novelty.Novelty, levels.Habit]:
-    home = novelty.Novelty(("action",))
-    return home, home.learn("web/front", "", ("get configmaps",), time_s=START_S)
+    home = novelty.Novelty(catalog.NAMES)
+    return home, home.learn("web/front", "", VALUES, time_s=START_S)
 
 
-def remembered(cache: routine.Routine, key: int = 7) -> routine.Known:
+@pytest.fixture
+def known() -> routine.Known:
     home, habit = known_habit()
-    known = routine.Known("web", home, habit, habit.edition, START_S + routine.ASK_AGAIN_S, ("get configmaps",))
-    cache.remember(key, known)
-    return known
+    return routine.Known(
+        principal=identities.classify("system:serviceaccount:web:front"),
+        place="web",
+        source_ip="10.4.7.19",
+        kinds=(),
+        silent=True,
+        own_pod=False,
+        siblings="",
+        namespace="web",
+        home=home,
+        habit=habit,
+        edition=habit.edition,
+        values=VALUES,
+    )
 
 
-def test_inside_a_burst_a_known_record_is_counted_and_teaches_nothing() -> None:
-    cache = routine.Routine()
-    known = remembered(cache)
-    found = cache.find(7, START_S + 1.0)
-    assert found is known
-    assert not routine.learn(found, START_S + 1.0)
+def test_inside_a_burst_a_known_record_is_counted_and_teaches_nothing(known) -> None:
+    assert not routine.learn(known, START_S + 1.0)
     assert (known.habit.records, known.home.records, known.habit.last_s) == (2, 2, START_S + 1.0)
     assert known.habit.attributes[0].values == {"get configmaps": 1}
 
 
-def test_the_record_that_opens_a_burst_is_learned_as_the_model_would() -> None:
-    known = remembered(routine.Routine())
+@pytest.mark.parametrize("volume", ["", "8 or more writes in 1 hour"], ids=["no amount", "an amount"])
+def test_the_record_that_opens_a_burst_is_learned_as_the_model_would(known, volume) -> None:
     home, habit = known_habit()
     later_s = START_S + levels.TRIAL_MIN_S
-    assert routine.learn(known, later_s)
-    home.learn("web/front", "", ("get configmaps",), time_s=later_s)
+    values = tuple(volume if name == "volume" else value for name, value in zip(catalog.NAMES, VALUES, strict=True))
+    assert routine.learn(known, later_s, volume=volume)
+    home.learn("web/front", "", values, time_s=later_s)
     assert known.habit.dump() == habit.dump()
-    assert known.home.dump() == home.dump()
+    assert known.home.records == home.records
 
 
-def test_a_forgotten_value_ends_what_was_known() -> None:
-    cache = routine.Routine()
-    known = remembered(cache)
+def test_a_known_combination_need_not_be_asked_about_for_a_while(known) -> None:
+    assert routine.still_known(known, START_S + 30.0)
+    assert (known.from_s, known.until_s) == (START_S, START_S + 30.0 + routine.ASK_AGAIN_S)
+
+
+def test_it_is_asked_about_in_the_next_hour(known) -> None:
+    known.habit.attributes[routine.HOUR].adopt(vector.hour_of_week(START_S + HOUR_S))
+    assert routine.still_known(known, START_S + HOUR_S - 1.0)
+    assert known.until_s == START_S + HOUR_S
+    assert routine.still_known(known, START_S + HOUR_S)
+    assert known.values[routine.HOUR] == vector.hour_of_week(START_S + HOUR_S)
+    assert routine.still_known(known, START_S + HOUR_S - 1.0)
+    assert known.values == VALUES
+
+
+def test_an_hour_that_the_habit_does_not_know_is_news(known) -> None:
+    assert not routine.still_known(known, START_S + HOUR_S)
+    assert known.values == VALUES
+
+
+def test_a_forgotten_value_ends_what_was_known(known) -> None:
     for number in range(levels.MAX_VALUES):
         known.habit.learn((f"action {number}",), START_S)
-    assert cache.find(7, START_S + 1.0) is None
+    assert known.edition != known.habit.edition
+    assert not routine.still_known(known, START_S + 1.0)
 
 
-def test_after_a_while_it_is_asked_anew() -> None:
-    cache = routine.Routine()
-    remembered(cache)
-    assert cache.find(7, START_S + routine.ASK_AGAIN_S) is None
+def test_another_forgotten_value_does_not(known) -> None:
+    known.habit.edition += 1
+    assert routine.still_known(known, START_S + 1.0)
+    assert known.edition == known.habit.edition
 
 
-def test_what_was_never_remembered_is_asked() -> None:
-    assert routine.Routine().find(7, START_S) is None
+def test_an_amount_is_known_when_it_was_reached_before(known) -> None:
+    assert not routine.knows_volume(known, "8 or more writes in 1 hour")
+    known.habit.attributes[routine.VOLUME].adopt("8 or more writes in 1 hour")
+    assert routine.knows_volume(known, "8 or more writes in 1 hour")
 
 
-def test_it_is_emptied_when_full(monkeypatch) -> None:
+def test_the_values_of_a_combination_hold_no_amount() -> None:
+    values = tuple("64 or more deletes in 1 day" if name == "volume" else name for name in catalog.NAMES)
+    assert routine.without_volume(values) == tuple("" if name == "volume" else name for name in catalog.NAMES)
+
+
+def test_it_is_emptied_when_full(monkeypatch, known) -> None:
     monkeypatch.setattr(routine, "MAX_KNOWN", 2)
     cache = routine.Routine()
     for key in range(3):
-        remembered(cache, key)
-    assert len(cache) == 1
+        cache.remember(key, known)
+        cache.settle(key, START_S)
+    assert (len(cache.known), len(cache.settled)) == (1, 1)
 
 
-def test_a_key_tells_credentials_and_addresses_apart() -> None:
-    def key(**fields: str) -> int:
-        return routine.key_of(normalise.from_audit(testing.audit_record(**fields)))
-
-    assert key() == key()
-    assert len({key(), key(source_ip="10.9.9.9"), key(user="system:serviceaccount:web:back"), key(verb="list")}) == 4
+def test_all_of_it_is_asked_about_again_when_told(known) -> None:
+    cache = routine.Routine()
+    assert routine.still_known(known, START_S)
+    cache.remember(7, known)
+    cache.settle(8, START_S)
+    cache.expire()
+    assert cache.known[7].until_s <= START_S
+    assert not cache.settled

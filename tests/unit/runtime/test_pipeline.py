@@ -259,10 +259,10 @@ def test_a_record_that_makes_us_fail_costs_itself_alone(monkeypatch):
     through = pipeline.Pipeline(rules=engine.RuleEngine(RULES))
     judge = through.step
 
-    def failing(activity, tally):
+    def failing(activity, tally, *, found):
         if activity.audit_id == life[20].audit_id:
             raise ZeroDivisionError("of all things")
-        return judge(activity, tally)
+        return judge(activity, tally, found=found)
 
     monkeypatch.setattr(through, "step", failing)
     tally = base.Tally()
