@@ -128,7 +128,8 @@ class Settings(pydantic.BaseModel):
     json_lines: pathlib.Path | None = None
     """File to which every ThreatDetection is also appended as a JSON line; ``-`` is standard output."""
     leader_election: bool = False
-    """Whether replicas elect one leader by a Lease; only the leader cleans up and reports model states."""
+    """Whether replicas elect one leader by a Lease; only the leader cleans up and reports model states, and all of them
+    tell each other there what they see of the stream."""
     log_level: Annotated[str, pydantic.Field(pattern="^(debug|info|warning|error)$")] = "info"
     """Least severe log line shown: debug, info, warning or error."""
 

@@ -34,6 +34,7 @@ from riverwatch.control import (
     statuses,
     steward,
     stream_health,
+    stream_peers,
     triage,
     watched,
 )
@@ -319,6 +320,8 @@ class Operator:
             checkpoints=self._durable.counts if self._durable else None,
         )
         self._stream.changed = self._if_leading(reporter.run)
+        if self._leader is not None:
+            self._share_stream(self._leader)
         self._stream.further.append(self._ladder.observation)
         chores = [
             steward.Chore("stream", stream_health.TICK_S, self._stream.run),
@@ -345,6 +348,15 @@ class Operator:
             object_name=models.OBJECT_NAME,
             every_s=chosen.heartbeat_s,
             time=self._time,
+        )
+
+    def _share_stream(self, elected: leader.Leader) -> None:
+        """Have replicas tell each other what they see of the stream."""
+        self._stream.leads = lambda: elected.leads
+        self._stream.share(
+            stream_peers.Peers(
+                self.context.client, namespace=self._settings.namespace, me=leader.instance(), time=self._time
+            )
         )
 
     def _if_leading(self, run: Callable[[], object]) -> Callable[[], None]:

@@ -97,13 +97,13 @@ class Figures:
 
     def _tell_stream(self) -> None:
         exported, watch = self._exported, self._context.worker.watch
-        senders = {where: (one.last_s, one.deliveries) for where, one in dict(watch.senders).items()}
         exported.stream_lag_seconds.set(watch.lag_s)
         exported.stream_last_delivery_timestamp_seconds.set(watch.last_s)
-        exported.senders.set(len(senders))
-        exported.silent_senders.set(len(heartbeat.silent_senders(senders, self._context.time.now_s())))
+        exported.senders.set(len(watch.senders))
         if self.stream is not None:
             beat, health = self.stream
+            silent = heartbeat.silent_senders(health.seen().senders, self._context.time.now_s())
+            exported.silent_senders.set(len(silent))
             for outcome, count in beat.counts.items():
                 exported.heartbeats.labels(outcome=outcome.value).inc(self._grown(f"beat {outcome}", count))
             exported.heartbeat_round_trip_seconds.set(beat.round_trip_s)

@@ -1,25 +1,28 @@
 """The heartbeat: a harmless request of ours whose audit record must come back through the real path.
 
 Out: a SelfSubjectReview, which everybody may create, stores nothing, and carries an id that nobody can guess in its
-name; audit logs and admission reviews both tell the name. Back: the worker hands over the operator's own records
-before they are passed over. `send` and `judge` run on the control thread, `hear` on the worker's.
+name; audit logs and admission reviews both tell the name. Back: the worker hands over the records that bear the
+operator's name. One that another replica heard is as good: `stream_peers` tells of it. `send`, `returned` and `judge`
+run on the control thread, `hear` on the worker's.
 """
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
 import enum
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from riverwatch import clock, errors
-from riverwatch.activity import record
+from riverwatch.activity import normalise, record
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import resources
 
 PREFIX = "riverwatch-heartbeat-"
-"""Beginning of the name; a random id follows."""
+"""Beginning of the name; the id of the process and one of the heartbeat follow, both random."""
 
 MAX_WAITING = 64
 """Heartbeats waited for at most; older ones are given up."""
@@ -41,6 +44,9 @@ GONE_S = 7_200.0
 KNOWN_DELIVERIES = 10
 """Deliveries that make a sender one that is missed."""
 
+DIVIDED_TIMES = 2.0
+"""Times the patience for which another replica's heartbeat proves that there is one."""
+
 
 class Outcome(enum.StrEnum):
     """What became of a heartbeat; the labels of a metric."""
@@ -56,6 +62,7 @@ class Health(enum.StrEnum):
     RETURNED = "HeartbeatReturned"
     WAITING = "Waiting"
     API_SERVER_AWAY = "ApiServerAway"
+    DIVIDED = "ReplicasDoNotShare"
     NOT_RECORDED = "HeartbeatNotRecorded"
     MISSING = "HeartbeatMissing"
     SILENT = "StreamSilent"
@@ -91,7 +98,14 @@ class Heartbeat:
         self._client = client
         self._time = time
         self._patience_s = patience_s
+        self._prefix = f"{PREFIX}{secrets.token_hex(4)}-"
+        self._began_s = time.now_s()
         self._lock = threading.Lock()
+        self._foreign: collections.deque[str] = collections.deque(maxlen=MAX_WAITING)
+        self._foreign_s = float("-inf")
+        """When another replica's heartbeat was last heard."""
+        self.shares = False
+        """Whether replicas tell each other of what they hear."""
         self._waiting: dict[str, float] = {}
         self._returned_sent_s = float("-inf")
         """When the newest heartbeat that came back was sent."""
@@ -104,7 +118,7 @@ class Heartbeat:
 
     def send(self) -> None:
         """Send one; an API server that is away is remembered."""
-        name = PREFIX + secrets.token_hex(8)
+        name = self._prefix + secrets.token_hex(8)
         kind = resources.SELF_SUBJECT_REVIEWS
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}
         with self._lock:
@@ -122,11 +136,19 @@ class Heartbeat:
             self._away = ""
 
     def hear(self, records: Sequence[record.AuditRecord]) -> None:
-        """Find heartbeats among the operator's own records."""
+        """Find heartbeats among the records that bear the operator's name."""
         for one in records:
             name = (one.object_ref.name or "") if one.object_ref else ""
-            if not name.startswith(PREFIX):
-                continue
+            if name.startswith(self._prefix):
+                self.returned([name])
+            elif name.startswith(PREFIX) and self._is_young(one):
+                with self._lock:
+                    self._foreign.append(name)
+                    self._foreign_s = self._time.now_s()
+
+    def returned(self, names: Iterable[str]) -> None:
+        """Take heartbeats that were heard, here or by another replica; those that are not waited for say nothing."""
+        for name in names:
             with self._lock:
                 sent_s = self._waiting.pop(name, None)
                 if sent_s is not None:
@@ -134,6 +156,17 @@ class Heartbeat:
                     self.round_trip_s = max(0.0, self._time.now_s() - sent_s)
                     self._returned_sent_s = max(self._returned_sent_s, sent_s)
                     self._missing = False
+
+    def foreign(self) -> list[str]:
+        """Return other replicas' heartbeats that were heard here, the last ones."""
+        with self._lock:
+            return list(self._foreign)
+
+    def _is_young(self, one: record.AuditRecord) -> bool:
+        """Whether a record is from this run, and no heartbeat of an earlier one that waited in the spool."""
+        with contextlib.suppress(ValueError, OverflowError):
+            return normalise.parse_time(one.request_received_timestamp or "") > self._began_s
+        return False
 
     def judge(self, seen: Seen) -> tuple[Health, str]:
         """Say how the stream is, and why, for people."""
@@ -145,6 +178,12 @@ class Heartbeat:
         flows = now_s - seen.last_s < pause_s
         if self._away:
             return Health.API_SERVER_AWAY, f"no heartbeat could be sent: {self._away}"
+        divided = not self.shares and now_s - self._foreign_s < DIVIDED_TIMES * self._patience_s
+        if self._missing and divided:
+            return Health.DIVIDED, (
+                "another replica's heartbeats arrive here, and ours perhaps there; with leader election switched on, "
+                "replicas tell each other"
+            )
         if self._missing and not flows:
             ago = f"none for {now_s - seen.last_s:.0f} s" if seen.last_s else "none has ever arrived"
             return Health.SILENT, (
@@ -160,7 +199,7 @@ class Heartbeat:
             return Health.MISSING, f"records arrive, but a heartbeat did not come back within {self._patience_s:g} s"
         if seen.lag_s > LAG_MAX_S and flows:
             return Health.LAGGING, f"records arrive {seen.lag_s:.0f} s after they were made"
-        silent = silent_senders(seen.senders, now_s)
+        silent = [] if divided else silent_senders(seen.senders, now_s)
         if silent:
             return Health.REPLICA_SILENT, f"others go on, but nothing comes from {', '.join(silent)[:500]}"
         if returned:

@@ -14,7 +14,7 @@ from typing import Any
 
 from riverwatch import clock, errors, models
 from riverwatch.api.v1alpha1 import conditions, words
-from riverwatch.control import heartbeat
+from riverwatch.control import heartbeat, stream_peers
 from riverwatch.kube import client as kube_client
 from riverwatch.kube import resources
 from riverwatch.rules import rule
@@ -39,6 +39,7 @@ _STATUS = {
     heartbeat.Health.WAITING: words.ConditionStatus.UNKNOWN,
     heartbeat.Health.API_SERVER_AWAY: words.ConditionStatus.UNKNOWN,
     heartbeat.Health.NOT_RECORDED: words.ConditionStatus.UNKNOWN,
+    heartbeat.Health.DIVIDED: words.ConditionStatus.UNKNOWN,
 }
 """Status for each reason; False for all others."""
 
@@ -88,6 +89,8 @@ class StreamHealth:
         self._every_s = every_s
         self.changed: Callable[[], object] = lambda: None
         """Called when a condition has another status or reason."""
+        self.leads: Callable[[], bool] = lambda: True
+        """Whether this replica writes the Events."""
         self.further: list[Callable[[], conditions.Observation]] = []
         """Conditions that others judge, told and shown with ours."""
         self._time = time
@@ -99,6 +102,20 @@ class StreamHealth:
         self._pending: collections.deque[dict[str, Any]] = collections.deque(maxlen=MAX_PENDING)
         self.report: coverage.Report | None = None
         """The last coverage report."""
+        self._peers: stream_peers.Peers | None = None
+
+    def share(self, peers: stream_peers.Peers) -> None:
+        """Judge what all replicas see together from now on."""
+        self._peers = peers
+        self._beat.shares = True
+
+    def seen(self) -> heartbeat.Seen:
+        """Return what is seen of the stream, by all replicas that tell each other."""
+        return self._peers.together(self._alone()) if self._peers is not None else self._alone()
+
+    def _alone(self) -> heartbeat.Seen:
+        senders = {where: (one.last_s, one.deliveries) for where, one in dict(self._watch.senders).items()}
+        return heartbeat.Seen(lag_s=self._watch.lag_s, last_s=self._watch.last_s, senders=senders)
 
     def observations(self) -> tuple[conditions.Observation, ...]:
         """Return the conditions as they stand."""
@@ -122,9 +139,10 @@ class StreamHealth:
         if now_s >= self._next_beat_s:
             self._next_beat_s = now_s + self._every_s
             self._beat.send()
-        senders = {where: (one.last_s, one.deliveries) for where, one in dict(self._watch.senders).items()}
-        seen = heartbeat.Seen(lag_s=self._watch.lag_s, last_s=self._watch.last_s, senders=senders)
-        health, why = self._beat.judge(seen)
+        if self._peers is not None:
+            self._peers.exchange(self._alone(), self._beat.foreign())
+            self._beat.returned(self._peers.heard())
+        health, why = self._beat.judge(self.seen())
         status = _STATUS.get(health, words.ConditionStatus.FALSE)
         self._set(conditions.Observation(conditions.AUDIT_STREAM_HEALTHY, status, health.value, why))
         self._look_at_coverage(now_s)
@@ -161,6 +179,8 @@ class StreamHealth:
             (self._troubled.add if bad else self._troubled.discard)(observation.type)
 
     def _tell(self) -> None:
+        if not self.leads():
+            self._pending.clear()
         while self._pending:
             try:
                 self._client.create(resources.K8S_EVENTS, self._pending[0])

@@ -56,11 +56,11 @@ class StreamWatch:
         self._turn = 0
 
     def on_own(self, hear: Callable[[Sequence[record.AuditRecord]], None]) -> None:
-        """Have the operator's own records told, before they are passed over; only before the worker starts."""
+        """Have records that bear the operator's name told, before its own are passed over; only before the start."""
         self._hear = hear
 
     def own(self, records: Sequence[record.AuditRecord]) -> None:
-        """Take the operator's own records of a delivery."""
+        """Take the records of a delivery that bear the operator's name."""
         if self._hear is not None:
             self._hear(records)
 

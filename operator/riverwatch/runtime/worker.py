@@ -233,11 +233,12 @@ class Worker(Generic[P]):
         decoded_s = self._time.monotonic_s()
         own = self._own
         if own is not None:
-            kept = [one for one in records if not own.made(one)]
-            if len(kept) < len(records):
-                self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(records) - len(kept))
-                self.watch.own([one for one in records if own.made(one)])
-                records = kept
+            mine = [one for one in records if own.named(one)]
+            if mine:
+                self.watch.own(mine)
+                made = {id(one) for one in mine if own.made(one)}
+                self.tally.count_only(base.SkipReason.OWN_IDENTITY, len(made))
+                records = [one for one in records if id(one) not in made]
         if self.fairness.waiting or self._queue.depth:
             records, lost = self.fairness.admit(records, at_s=delivery.received_s)
             if lost:

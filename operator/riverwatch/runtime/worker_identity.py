@@ -37,10 +37,15 @@ class OwnIdentity:
     """Credential id of a client certificate; empty for tokens."""
     operations: frozenset[Operation]
 
+    def named(self, source: record.AuditRecord) -> bool:
+        """Whether a request bears the operator's name: its own, another replica's, or somebody's with its token."""
+        user = source.user
+        return user is not None and user.username == self.username and source.impersonated_user is None
+
     def made(self, source: record.AuditRecord) -> bool:
         """Whether the operator made this request as part of its work."""
         user = source.user
-        if user is None or user.username != self.username or source.impersonated_user is not None:
+        if user is None or not self.named(source):
             return False
         if self.uid and user.uid and user.uid != self.uid:
             return False

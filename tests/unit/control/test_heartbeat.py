@@ -43,8 +43,12 @@ def beat(client, time):
     return heartbeat.Heartbeat(client, time=time, patience_s=PATIENCE_S)
 
 
+def record_of(name: str, *, time_s: float = testing.START_S):
+    return testing.audit_record(time_s=time_s, verb="create", resource="selfsubjectreviews", namespace="", name=name)
+
+
 def come_back(beat: heartbeat.Heartbeat, name: str) -> None:
-    beat.hear([testing.audit_record(verb="create", resource="selfsubjectreviews", namespace="", name=name)])
+    beat.hear([record_of(name)])
 
 
 def judged(beat, time, *, lag_s: float = 0.0, last_ago_s: float | None = 1.0, senders=None) -> Health:
@@ -147,6 +151,42 @@ def test_heartbeats_that_are_waited_for_are_bounded(beat, client):
         come_back(beat, name)
 
     assert beat.counts[Outcome.RETURNED] == heartbeat.MAX_WAITING
+
+
+def hear_another(beat: heartbeat.Heartbeat, time, *, made_ago_s: float = 0.0) -> None:
+    beat.hear([record_of(heartbeat.PREFIX + "0a0a0a0a-0b0b", time_s=time.now_s() - made_ago_s)])
+
+
+def test_another_replicas_heartbeat_makes_the_loss_of_ours_no_proof(beat, client, time):
+    beat.send()
+    time.advance(PATIENCE_S + 1)
+    hear_another(beat, time)
+
+    assert judged(beat, time, last_ago_s=2_000.0) is Health.DIVIDED
+    assert beat.foreign() == [heartbeat.PREFIX + "0a0a0a0a-0b0b"]
+    time.advance(heartbeat.DIVIDED_TIMES * PATIENCE_S)
+    assert judged(beat, time, last_ago_s=2_000.0) is Health.SILENT, "the other one is not heard any more"
+
+
+def test_heartbeat_of_an_earlier_run_is_no_other_replica(beat, client, time):
+    beat.send()
+    time.advance(PATIENCE_S + 1)
+    hear_another(beat, time, made_ago_s=PATIENCE_S + 2)
+
+    assert beat.foreign() == []
+    assert judged(beat, time, last_ago_s=2_000.0) is Health.SILENT
+
+
+def test_replicas_that_share_judge_by_what_they_share(beat, client, time):
+    beat.shares = True
+    beat.send()
+    time.advance(PATIENCE_S + 1)
+    hear_another(beat, time)
+
+    assert judged(beat, time, last_ago_s=2_000.0) is Health.SILENT
+    beat.send()
+    beat.returned([client.names[-1]])
+    assert judged(beat, time) is Health.RETURNED
 
 
 @pytest.mark.parametrize(
