@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from riverwatch import errors
 from riverwatch.activity import normalise
-from riverwatch.sources import base, compression, decode, merge, stream
+from riverwatch.sources import base, compression, decode, merge, segments, stream
 
 STDIN = "-"
 """The path that means standard input."""
@@ -68,13 +68,13 @@ def read_paths(
     BadInputError
         When a path is missing or unreadable, a directory has no file, or a named file has no audit record.
     """
-    inputs = _ordered(_resolve(paths), record_max_bytes=record_max_bytes)
+    inputs = _ordered(_parted(_resolve(paths)), record_max_bytes=record_max_bytes)
     meter = _Meter(progress, total=_total_bytes([one for _, one in inputs]))
     found: set[str] = set()
 
     def batches_of(one: _Input) -> Iterator[base.Batch]:
         opened = (stdin or sys.stdin.buffer) if one.name == STDIN else None
-        reading = _Reading(one.name, meter=meter, opened=opened)
+        reading = _Reading(one, meter=meter, opened=opened)
         yield from reading.batches(decode.RecordDecoder(tally=tally, record_max_bytes=record_max_bytes))
         if reading.seen:
             found.add(one.name)
@@ -89,14 +89,23 @@ def read_paths(
 
 
 class _Input:
-    """One file to read."""
+    """One file to read, or a part of one."""
 
-    __slots__ = ("name", "named", "size")
+    __slots__ = ("name", "named", "part", "size")
 
-    def __init__(self, name: str, *, named: bool) -> None:
+    def __init__(self, name: str, *, named: bool, part: segments.Part | None = None) -> None:
         self.name = name
         self.named = named
-        self.size = 0 if name == STDIN else pathlib.Path(name).stat().st_size
+        self.part = part
+        """None for the whole file, which may still grow."""
+        whole = 0 if name == STDIN else pathlib.Path(name).stat().st_size
+        self.size = part.end - part.start if part else whole
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        shown = _shown(self.name)
+        return f"{shown} from byte {self.part.start}" if self.part and self.part.start else shown
 
 
 class _Meter:
@@ -116,8 +125,9 @@ class _Meter:
 class _Reading:
     """Reads one file once."""
 
-    def __init__(self, name: str, *, meter: _Meter, opened: BinaryIO | None = None) -> None:
-        self._name = name
+    def __init__(self, one: _Input, *, meter: _Meter, opened: BinaryIO | None = None) -> None:
+        self._one = one
+        self._left = one.size if one.part else None
         self._meter = meter
         self._file = opened
         self.head = b""
@@ -129,9 +139,11 @@ class _Reading:
         """Read raw bytes and tell the meter."""
         assert self._file is not None
         try:
-            data = self._file.read(size)
+            data = self._file.read(size if self._left is None else min(size, self._left))
         except OSError as error:
-            raise errors.BadInputError(f"cannot read: {error.strerror}", where=self._name) from error
+            raise errors.BadInputError(f"cannot read: {error.strerror}", where=self._one.name) from error
+        if self._left is not None:
+            self._left -= len(data)
         self._meter.add(len(data))
         return data
 
@@ -139,11 +151,13 @@ class _Reading:
         """Decode the file."""
         with contextlib.ExitStack() as stack:
             if self._file is None:
-                self._file = stack.enter_context(_open(self._name))
+                self._file = stack.enter_context(_open(self._one.name))
+                if self._one.part:
+                    self._file.seek(self._one.part.start)
             yield from self._decoded(decoder)
 
     def _decoded(self, decoder: decode.RecordDecoder) -> Iterator[base.Batch]:
-        shown = _shown(self._name)
+        shown = self._one.shown
         lines = stream.StreamDecoder(decoder, where=shown)
         received_before = decoder.tally.skipped.get(base.SkipReason.STAGE_RECEIVED, 0)
         where = f"{shown}:1"
@@ -188,6 +202,15 @@ def _resolve(paths: Sequence[str | os.PathLike[str]]) -> list[_Input]:
     return list(inputs.values())
 
 
+def _parted(inputs: list[_Input]) -> list[_Input]:
+    """Take a file apart in which one log follows another of the same hours."""
+    parted = []
+    for one in inputs:
+        parts = [] if one.name == STDIN else segments.parts_of(pathlib.Path(one.name), one.size)
+        parted += [_Input(one.name, named=one.named, part=part) for part in parts] if len(parts) > 1 else [one]
+    return parted
+
+
 def _ordered(inputs: list[_Input], *, record_max_bytes: int) -> list[tuple[float, _Input]]:
     """Put the time of its first record to each file; one that is alone needs none."""
     if len(inputs) == 1:
@@ -200,7 +223,7 @@ def _first_time(one: _Input, *, record_max_bytes: int) -> float:
     if one.name == STDIN:
         return float("inf")
     decoder = decode.RecordDecoder(tally=base.Tally(), record_max_bytes=record_max_bytes)
-    with contextlib.closing(_Reading(one.name, meter=_Meter(None, total=0)).batches(decoder)) as batches:
+    with contextlib.closing(_Reading(one, meter=_Meter(None, total=0)).batches(decoder)) as batches:
         for batch in batches:
             for source in batch.records:
                 with contextlib.suppress(errors.MalformedRecordError):

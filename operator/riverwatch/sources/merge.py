@@ -150,8 +150,11 @@ class _Mixed:
 
 
 def _time_of(one: record.AuditRecord, before_s: float) -> float:
-    """Return a record's time; one without a time goes with the record before it."""
+    """Return when a record was written, which is what a log is in order of; without a time it goes with the one before.
+
+    A request may have begun hours before: an open shell is written when it is closed.
+    """
     try:
-        return normalise.time_of(one)
-    except errors.MalformedRecordError:
+        return normalise.parse_time(one.stage_timestamp) if one.stage_timestamp else normalise.time_of(one)
+    except (errors.MalformedRecordError, ValueError, OverflowError):
         return before_s
