@@ -1,8 +1,8 @@
 """Runs pytest once per core, each on its own part of the files, so that no process collects what another runs.
 
 ``python tests/parts.py [PYTEST ARGUMENTS]``. Every file is in exactly one part; parts are made equal by the seconds in
-`parts.json`. Ends with 1 when any part fails or has no test. ``--weigh`` writes `parts.json` anew from the last run.
-Called by ``make test-fast``.
+`parts.json`. Ends with 1 when any part fails or has no test. ``--weigh`` writes `parts.json` anew from the last run,
+which wants a quiet machine. Called by ``make test-fast``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from collections.abc import Sequence
 ROOT = pathlib.Path(__file__).parents[1]
 WEIGHTS = pathlib.Path(__file__).with_suffix(".json")
 REPORTS = ROOT / ".pytest_cache" / "parts"
+
+MOST = 8
+"""Most parts, however many cores there are: collecting takes each some seconds, and cores may be shared."""
 
 UNKNOWN_S = 0.1
 """Weight of a file that is not in `parts.json`: most take about that long."""
@@ -78,7 +81,8 @@ def main(arguments: Sequence[str]) -> int:
         return weigh() or 0
     for report in REPORTS.glob("*.xml"):
         report.unlink()
-    parts = split(files(), weights=json.loads(WEIGHTS.read_text(encoding="utf-8")), count=os.cpu_count() or 1)
+    count = min(MOST, len(os.sched_getaffinity(0)))
+    parts = split(files(), weights=json.loads(WEIGHTS.read_text(encoding="utf-8")), count=count)
     start = [sys.executable, "-m", "pytest", *arguments]
     return run([[*start, f"--junitxml={REPORTS}/{number}.xml", *part] for number, part in enumerate(parts)])
 

@@ -20,8 +20,18 @@ def parts():
     return module
 
 
-def test_every_file_with_a_test_is_found(parts):
-    found = set(parts.files())
+@pytest.fixture(scope="module")
+def names(parts):
+    return parts.files()
+
+
+@pytest.fixture(scope="module")
+def weights(parts):
+    return json.loads(parts.WEIGHTS.read_text(encoding="utf-8"))
+
+
+def test_every_file_with_a_test_is_found(names):
+    found = set(names)
     tests = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py")}
     examples = {
         str(file.relative_to(ROOT))
@@ -34,25 +44,21 @@ def test_every_file_with_a_test_is_found(parts):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 64], ids=lambda count: f"{count} parts")
-def test_every_file_is_in_exactly_one_part(parts, count):
-    names = parts.files()
-    split = parts.split(names, weights=json.loads(parts.WEIGHTS.read_text()), count=count)
+def test_every_file_is_in_exactly_one_part(parts, names, weights, count):
+    split = parts.split(names, weights=weights, count=count)
     assert len(split) == count
     assert all(split)
     assert sorted(name for part in split for name in part) == names
 
 
-def test_parts_take_about_the_same_time(parts):
-    weights = json.loads(parts.WEIGHTS.read_text())
-    sums = [
-        sum(weights.get(name, parts.UNKNOWN_S) for name in part)
-        for part in parts.split(parts.files(), weights=weights, count=2)
-    ]
+def test_parts_take_about_the_same_time(parts, names, weights):
+    split = parts.split(names, weights=weights, count=2)
+    sums = [sum(weights.get(name, parts.UNKNOWN_S) for name in part) for part in split]
     assert max(sums) - min(sums) <= 1.0
 
 
-def test_weights_are_of_files_that_exist(parts):
-    assert set(json.loads(parts.WEIGHTS.read_text())) <= set(parts.files())
+def test_weights_are_of_files_that_exist(names, weights):
+    assert set(weights) <= set(names)
 
 
 @pytest.mark.parametrize("ends", [(0, 0), (5, 0), (0, 1), (0, -9)], ids=["both", "first none", "second", "killed"])
