@@ -439,6 +439,24 @@ BURSTS: dict[str, list[dict[str, Any]]] = {
         {"verb": "list", "resource": "secrets", "namespace": f"project-{number}", "username": PULL_SECRETS}
         for number in range(6)
     ],
+    "API server operator starts and lists its secrets": [
+        {
+            "verb": "list",
+            "resource": "secrets",
+            "namespace": namespace,
+            "username": f"{SA}openshift-kube-apiserver-operator:kube-apiserver-operator",
+        }
+        for namespace in (
+            "kube-system",
+            "openshift-config",
+            "openshift-config-managed",
+            "openshift-kube-apiserver",
+            "openshift-kube-apiserver-operator",
+        )
+    ],
+    "certificate authority of services starts": [
+        {"verb": "list", "resource": "secrets", "namespace": "", "username": f"{SA}openshift-service-ca:service-ca"}
+    ],
     "pruner looks at what uses images": [
         {
             "verb": "list",
@@ -555,6 +573,20 @@ STOLEN: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(("life", "change"), STOLEN.values(), ids=STOLEN)
 def test_the_same_by_another_hand_or_elsewhere_is_loud(life: str, change: dict[str, Any]) -> None:
     assert loud(severities(LIFE[life] | change))
+
+
+def test_an_operator_that_sweeps_through_projects_is_told() -> None:
+    moved = [
+        {
+            "verb": "list",
+            "resource": "secrets",
+            "namespace": f"project-{number}",
+            "username": f"{SA}openshift-kube-apiserver-operator:kube-apiserver-operator",
+        }
+        for number in range(5)
+    ]
+    assert "secret-namespace-sweep" in severities(*moved)
+    assert "secret-namespace-sweep-by-hand" in severities(*[fields | BY_HAND for fields in moved])
 
 
 def test_a_burst_of_an_operator_outside_its_part_is_loud() -> None:
