@@ -151,6 +151,7 @@ class MemoryApi:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes; the second would wait 40 ms for an answer
     api: MemoryApi
     gone: threading.Event
 
