@@ -31,6 +31,7 @@ SPEAK_OF_TRIES = {
     "node-created-by-other": "tries count, as its description says",
     "node-reads-foreign-secret": "speaks of a refusal",
     "openshift-login-failures": "counts refusals",
+    "openshift-operator-by-hand": "the credential is in other hands, whatever it may do",
     "penetration-tool": "the tool is the finding",
     "pod-token-from-internet": "the credential is outside, whatever it may do",
     "probing-after-self-review": "counts refusals",
