@@ -20,10 +20,10 @@ from riverwatch.sources import base
 from riverwatch.state import snapshot
 
 RULES = loading.load_catalog()
-STREAM = checkpoint_stream.records(size=2_500)
-"""Five days in 2,500 steps, with odd records, copies and late ones."""
+STREAM = checkpoint_stream.records(size=2_000)
+"""Five days in 2,000 steps, with odd records, copies and late ones."""
 
-BATCH = 100
+BATCH = 80
 HEARTBEAT = """
 title: Somebody reads a config map
 id: 5c1d1f8e-6a6b-4d3a-9d52-0f6c2b9a7a11
