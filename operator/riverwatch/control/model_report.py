@@ -10,7 +10,7 @@ import dataclasses
 
 from riverwatch.activity import identities
 from riverwatch.api.v1alpha1 import words
-from riverwatch.models import drift
+from riverwatch.models import bank, drift
 from riverwatch.runtime import pipeline
 from riverwatch.scoring import budget, calibrate, learning, policy
 
@@ -40,6 +40,18 @@ class Threshold:
 
 
 @dataclasses.dataclass(frozen=True)
+class Beside:
+    """A shadow that relearns a namespace."""
+
+    version: str
+    since_s: float
+    agreement: float | None
+    """Share, 0..1, of the active version's cases that it would have raised, too; None before there was one."""
+    per_day: float | None
+    """Cases a day that it would have raised; None while it learns."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
     """The models of one namespace."""
 
@@ -58,6 +70,11 @@ class Report:
     """In the whole cluster since the start."""
     drift: drift.State = STEADY
     frozen: bool = False
+    version: str = bank.MODEL_VERSION
+    """Version that judges."""
+    previous: str = ""
+    """Version that judged before and is still kept; empty for none."""
+    beside: Beside | None = None
 
 
 def collect(source: pipeline.Pipeline) -> list[Report]:
@@ -84,6 +101,9 @@ def collect(source: pipeline.Pipeline) -> list[Report]:
                 shed_total=source.judge.budget.shed_total,
                 drift=source.drift.of(namespace),
                 frozen=frozen,
+                version=source.models.versions.of(namespace),
+                previous=earlier.name if (earlier := source.models.versions.earlier.get(namespace)) else "",
+                beside=_beside(source, namespace),
             )
         )
     return reports
@@ -99,7 +119,19 @@ def merged(first: Report, second: Report) -> Report:
         shed=_newest(newest[::-1]),
         shed_last_day=first.shed_last_day + second.shed_last_day,
         drift=max(first.drift, second.drift, key=lambda one: one.drifted),
+        previous=first.previous or second.previous,
+        beside=first.beside or second.beside,
     )
+
+
+def _beside(source: pipeline.Pipeline, namespace: str) -> Beside | None:
+    shadow = source.models.versions.shadows.get(namespace)
+    if shadow is None:
+        return None
+    tally = source.judge.comparison.tallies.get(namespace)
+    if tally is None:
+        return Beside(shadow.name, shadow.since_s, None, None)
+    return Beside(shadow.name, shadow.since_s, tally.agreement, tally.per_day(source.learning.now_s))
 
 
 def ready_at_s(source: pipeline.Pipeline, rules: policy.EffectivePolicy) -> float | None:

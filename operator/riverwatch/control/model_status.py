@@ -8,7 +8,6 @@ from typing import Any
 from riverwatch import clock
 from riverwatch.api.v1alpha1 import conditions, words
 from riverwatch.control import model_report, statuses
-from riverwatch.models import bank
 from riverwatch.models import base as models_base
 from riverwatch.runtime import checkpoint
 from riverwatch.scoring import budget
@@ -60,7 +59,7 @@ def status(
         warm_up["readyAt"] = clock.rfc3339(report.ready_at_s)
     told: dict[str, Any] = {
         "phase": report.phase.value,
-        "version": bank.MODEL_VERSION,
+        "version": report.version,
         "recordsLearned": report.records,
         "identities": report.identities,
         "warmUp": warm_up,
@@ -74,6 +73,10 @@ def status(
     }
     if report.threshold is not None:
         told["thresholds"] = [_threshold(report.threshold)]
+    if report.previous:
+        told["previousVersion"] = report.previous
+    if report.beside is not None:
+        told["shadow"] = _shadow(report.beside)
     if report.drift.since_s is not None:
         told["drift"]["since"] = clock.rfc3339(report.drift.since_s)
     if stored is not None:
@@ -109,7 +112,18 @@ def _drifted(report: model_report.Report) -> conditions.Observation:
         return conditions.Observation(conditions.DRIFTED, words.ConditionStatus.FALSE, "Steady", told)
     since = f" since {clock.rfc3339(state.since_s)}" if state.since_s is not None else ""
     told = f"more is new than usual{since} in {', '.join(state.features)}; the models relearn by themselves"
+    if report.beside is not None:
+        told += f", and {report.beside.version} from nothing beside them: spec.promote has it judge"
     return conditions.Observation(conditions.DRIFTED, words.ConditionStatus.TRUE, "MoreIsNew", told)
+
+
+def _shadow(beside: model_report.Beside) -> dict[str, Any]:
+    told: dict[str, Any] = {"version": beside.version, "since": clock.rfc3339(beside.since_s)}
+    if beside.agreement is not None:
+        told["agreement"] = round(beside.agreement, 3)
+    if beside.per_day is not None:
+        told["wouldRaisePerDay"] = round(beside.per_day, 2)
+    return told
 
 
 def _threshold(found: model_report.Threshold) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Follows DetectionModel: what people ask of the models of a namespace -> the namespaces that are frozen.
+"""Follows DetectionModel: what people ask of the models of a namespace -> frozen namespaces, and versions that judge.
 
-`spec.frozen` is acted on; `spec.promote` and `spec.rollbackTo` are not, because one version of the models is kept, and
-the status says so. The status itself is written by `control.models`, which asks here what was asked for.
+A version is chosen once, when it is asked for; which one judges is part of a checkpoint and survives a restart. The
+status itself is written by `control.models`, which asks here what was asked for.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from riverwatch.runtime import pipeline
 ACCEPTED = "AsAsked"
 """Reason when everything that was asked for is in force."""
 
-NOT_SUPPORTED = "NotSupported"
-"""Reason when a field is not acted on."""
+UNKNOWN_VERSION = "UnknownVersion"
+"""Reason when a version is asked for that is not kept, or no longer."""
 
 OBJECT_NAME = "models"
 """Name of the object in each namespace; there is one, and others ask for nothing."""
@@ -34,6 +34,11 @@ class Wish:
     promote: str = ""
     rollback_to: str = ""
     generation: int | None = None
+
+    @property
+    def version(self) -> str:
+        """The version that is asked for; empty when none is."""
+        return self.promote or self.rollback_to
 
 
 class ModelWishes:
@@ -63,8 +68,12 @@ class ModelWishes:
         with self._lock:
             before = self._wishes.get(key, Wish())
             self._wishes[key] = wish
-        if before.frozen != wish.frozen and key[1] == OBJECT_NAME:
+        if key[1] != OBJECT_NAME:
+            return
+        if before.frozen != wish.frozen:
             self._publish()
+        if wish.version and before.version != wish.version:
+            self._choose(key[0])
 
     def forget(self, resource: resources.Resource, key: watched.Key) -> None:  # noqa: ARG002 - there is one kind
         """Drop what an object that is gone asked for."""
@@ -91,6 +100,17 @@ class ModelWishes:
             }
         return frozenset(asked | {""}) if self._operator_namespace in asked else frozenset(asked)
 
+    def _choose(self, namespace: str) -> None:
+        homes = ("", namespace) if namespace == self._operator_namespace else (namespace,)
+
+        def choose(one: pipeline.Pipeline) -> None:
+            version = self.of(namespace).version
+            for home in homes:
+                if version:
+                    one.choose(home, version)
+
+        self._change_once(f"version of {namespace}", choose)
+
     def _publish(self) -> None:
         self._change_once("frozen", lambda one: setattr(one, "frozen", self.frozen()))
 
@@ -106,12 +126,22 @@ def read(body: Mapping[str, Any]) -> Wish:
     )
 
 
-def observation(wish: Wish) -> conditions.Observation:
-    """Say in a condition whether what is asked for is in force."""
-    asked = [name for name, value in (("promote", wish.promote), ("rollbackTo", wish.rollback_to)) if value]
+def observation(wish: Wish, *, version: str) -> conditions.Observation:
+    """Say in a condition whether what is asked for is in force.
+
+    Parameters
+    ----------
+    wish
+        What is asked for.
+    version
+        Name of the version that judges.
+    """
     kept = "spec.frozen is in force: the models judge and do not learn" if wish.frozen else "the models learn"
-    if asked:
-        fields = " and ".join(f"spec.{name}" for name in asked)
-        message = f"{fields} is not acted on: one version of the models is kept and it stays in force; {kept}"
-        return conditions.Observation(conditions.SPEC_IN_FORCE, words.ConditionStatus.FALSE, NOT_SUPPORTED, message)
+    if wish.version and wish.version != version:
+        field = "promote" if wish.promote else "rollbackTo"
+        message = (
+            f"spec.{field}: no version {wish.version!r} is kept; {version!r} judges. "
+            f"status.shadow.version and status.previousVersion hold what can be asked for; {kept}"
+        )
+        return conditions.Observation(conditions.SPEC_IN_FORCE, words.ConditionStatus.FALSE, UNKNOWN_VERSION, message)
     return conditions.Observation(conditions.SPEC_IN_FORCE, words.ConditionStatus.TRUE, ACCEPTED, kept)

@@ -105,7 +105,7 @@ class ModelReporter:
 
     def _write(self, one: model_report.Report, further: Sequence[conditions.Observation]) -> None:
         wish = self._wishes.of(one.namespace) if self._wishes is not None else model_wishes.Wish()
-        asked = model_wishes.observation(wish)
+        asked = model_wishes.observation(wish, version=one.version)
         state = [f"{seen.type} {seen.status} {seen.reason}" for seen in (*further, asked)]
         state.append(str(wish.generation))
         before = self._written.get(one.namespace)
@@ -134,6 +134,7 @@ def news(before: model_report.Report, now: model_report.Report) -> bool:
         or int(now.progress_percent / 5) != int(before.progress_percent / 5)
         or now.drift.features != before.drift.features
         or now.shed != before.shed
+        or _versions(now) != _versions(before)
         or _shifted(before.threshold, now.threshold)
     )
 
@@ -146,3 +147,12 @@ def _shifted(before: model_report.Threshold | None, now: model_report.Threshold 
         or before.budget_per_day != now.budget_per_day
         or before.settled != now.settled
     )
+
+
+def _versions(report: model_report.Report) -> tuple[object, ...]:
+    """Return what a status says about versions, as coarsely as is worth a write."""
+    beside = report.beside
+    if beside is None:
+        return report.version, report.previous
+    rate, agreement = (None if figure is None else round(figure, 1) for figure in (beside.per_day, beside.agreement))
+    return report.version, report.previous, beside.version, rate, agreement

@@ -65,7 +65,12 @@ class Folder:
                 self.links.add(link)
 
     def fold(
-        self, activity: record.Activity, verdict: judge.Verdict, *, policy_refs: tuple[str, ...]
+        self,
+        activity: record.Activity,
+        verdict: judge.Verdict,
+        *,
+        policy_refs: tuple[str, ...],
+        model_version: str = bank.MODEL_VERSION,
     ) -> finding.Detection:
         """Open or grow the detection of the actor, or of the incident that the actor belongs to."""
         key = verdict.case.key
@@ -74,6 +79,7 @@ class Folder:
         if found is None or _over(found, activity.time_s):
             home, link = key, None
             found = _opened(key, activity, verdict, policy_refs)
+            found.model_version = model_version
         self.open[home] = found
         if len(self.open) > MAX_OPEN:
             del self.open[next(iter(self.open))]

@@ -11,7 +11,7 @@ from typing import Any
 
 from riverwatch import errors
 from riverwatch.features import catalog, vector
-from riverwatch.models import base, credential, levels, novelty
+from riverwatch.models import base, credential, levels, novelty, versions
 
 MAX_NAMESPACES = 2_000
 """Namespaces with models of their own; twice the largest load in the benchmark."""
@@ -30,6 +30,7 @@ class Bank:
         width = len(catalog.NAMES)
         self.cluster = levels.Level(width)
         self.credentials = credential.Credential()
+        self.versions = versions.Versions(MODEL_VERSION)
         self._homes: dict[str, novelty.Novelty] = {}
         self.records = 0
         """Records learned."""
@@ -61,6 +62,23 @@ class Bank:
         parts.sort(key=lambda part: -part.nats)
         return parts
 
+    def shadow_opinion(self, measured: vector.FeatureVector) -> list[base.Surprise]:
+        """Return what is new about one activity to the shadow of its namespace; changes nothing."""
+        beside = self.versions.shadows.get(measured.home)
+        if beside is None:
+            return []
+        return beside.model.opinion(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+
+    def shadow_learn(self, measured: vector.FeatureVector) -> None:
+        """Have the shadow of a namespace learn one activity."""
+        beside = self.versions.shadows.get(measured.home)
+        if beside is not None:
+            beside.model.learn(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+
+    def choose(self, namespace: str, version: str, *, now_s: float) -> bool:
+        """Have another version judge a namespace; return False when there is none of that name."""
+        return self.versions.choose(namespace, version, self._homes, now_s=now_s)
+
     def opens_burst(self, measured: vector.FeatureVector) -> bool:
         """Tell whether a record would open a burst of its identity; the others teach only by what is new in them."""
         home = self._homes.get(measured.home)
@@ -74,6 +92,7 @@ class Bank:
             "cluster": self.cluster.dump(),
             "credentials": self.credentials.dump(),
             "homes": {namespace: home.dump() for namespace, home in self._homes.items()},
+            "versions": self.versions.dump(),
             "records": self.records,
         }
 
@@ -94,6 +113,8 @@ class Bank:
             home = novelty.Novelty(catalog.NAMES, self.cluster, MAX_IDENTITIES)
             home.load(stored)
             self._homes[namespace] = home
+        self.versions = versions.Versions(MODEL_VERSION)
+        self.versions.load(data["versions"], self.cluster)
         self.records = data["records"]
 
     def learn(self, measured: vector.FeatureVector, use: credential.Use | None) -> tuple[novelty.Novelty, levels.Habit]:

@@ -89,6 +89,8 @@ class Novelty(river_base.AnomalyDetector):
         self._habits: dict[str, levels.Habit] = {}
         self.records = 0
         """Records learned."""
+        self.teaches_cluster = True
+        """Whether what it learns counts for the cluster, too; of several versions one does."""
 
     # ---- River's interface: dictionaries
     def score_one(self, x: dict[Hashable, Any]) -> float:
@@ -172,7 +174,9 @@ class Novelty(river_base.AnomalyDetector):
         self.records += 1
         adopted = habit.learn(values, time_s)
         if adopted:
-            for _, level in self._groups(siblings):
+            for name, level in self._groups(siblings):
+                if name == "cluster" and not self.teaches_cluster:
+                    continue
                 for place in adopted:
                     level.learn(place, values[place])
         return habit

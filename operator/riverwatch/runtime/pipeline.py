@@ -14,12 +14,13 @@ from typing import Any
 
 from riverwatch import errors
 from riverwatch.activity import dedupe, normalise, record
+from riverwatch.api.v1alpha1 import words
 from riverwatch.detections import advice, finding, fold
 from riverwatch.features import inventory, vector, volumes
 from riverwatch.models import bank, drift
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
-from riverwatch.runtime import credential_use, memory, shortcut
+from riverwatch.runtime import credential_use, memory, relearn, shortcut
 from riverwatch.scoring import cases, judge, policy, triage
 from riverwatch.scoring import learning as learning_phase
 from riverwatch.sources import base as sources_base
@@ -65,6 +66,8 @@ class Pipeline:
         """Whether rules alone judge and nothing is learned: asked for, or because the worker is behind."""
         self.frozen: frozenset[str] = frozenset()
         """Home namespaces whose models judge and do not learn, because their DetectionModel says so."""
+        self.relearning: frozenset[str] = frozenset()
+        """Home namespaces that a shadow of their models relearns."""
         self.drift = drift.Drift()
         self.used = 0
         """Records judged."""
@@ -156,7 +159,7 @@ class Pipeline:
             return None
         if found.activity is None:
             volume = self.volumes.count(activity)
-        return self._consider(activity, loud, rules, volume, found.key)
+        return self._consider(activity, loud, (rules, mode), volume, found.key)
 
     def advance(self, time_s: float) -> None:
         """Take over the time of a record; cases that have ended by then are closed, and learned if nobody minded."""
@@ -166,6 +169,15 @@ class Pipeline:
         for held in self.judge.sweep(self.learning.now_s, age_s=self.learning.age_s()):
             if held.measured.home not in self.frozen:
                 self.models.learn(held.measured, held.use)
+        if relearn.begin(self.models, self.drift, frozen=self.frozen, now_s=self.learning.now_s):
+            self._look_at_shadows()
+
+    def choose(self, namespace: str, version: str) -> bool:
+        """Have another version of a namespace's models judge; return False when there is none of that name."""
+        chosen = self.models.choose(namespace, version, now_s=self.learning.now_s)
+        self._look_at_shadows()
+        self._shortcut.clear()
+        return chosen
 
     def triage(self, uid: str, ruling: triage.Ruling | None, *, subject: triage.Subject | None = None) -> None:
         """Take over a person's verdict about a detection; the same one again changes nothing, None takes it back."""
@@ -214,6 +226,7 @@ class Pipeline:
         self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
         self.folder, self.verdicts, self.drift = got["folder"].folder, got["triage"].verdicts, got["drift"].drift
         self.dedupe, self.volumes = got["dedupe"].dedupe, got["volumes"].volumes
+        self._look_at_shadows()
         self._shortcut.clear()
         self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
         return memory.told(lost)
@@ -236,10 +249,11 @@ class Pipeline:
         self,
         activity: record.Activity,
         hits: Sequence[rules_base.RuleHit],
-        rules: policy.EffectivePolicy,
+        ruled: tuple[policy.EffectivePolicy, words.PolicyMode],
         volume: str,
         key: int,
     ) -> finding.Detection | None:
+        rules, mode = ruled
         measured = vector.measure(
             activity,
             rules=_rules_told(activity, hits),
@@ -249,41 +263,34 @@ class Pipeline:
         )
         use = credential_use.of(activity, self.inventory)
         activity = engine.answering(activity, hits)
-        mode = rules.mode.models_rest if self.models_rest else rules.mode
         parts = self.models.opinion(measured, use) if mode.models_judge else []
         if mode.models_judge and (parts or self.models.opens_burst(measured)):
             self.drift.feed(measured.home, parts, time_s=activity.time_s)
         told = hits
         if self.verdicts.about(actor := judge.case_key(activity)):
             told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
-        verdict = None
-        if told or sum(part.nats for part in parts) >= judge.LEAST_JUDGED_NATS:
-            question = judge.Question(
-                activity=activity,
-                measured=measured,
-                use=use,
-                hits=told,
-                parts=parts,
-                warm=self.learning.warm(rules, records=self.models.records),
-                muted=self.learning.muted,
-                policy=rules,
-                say=advice.summary,
-            )
-            verdict = self.judge.decide(question)
-        if measured.home in self.frozen:
-            # Where credentials belong is a fact about the cluster, not a habit of the namespace.
-            if use is not None and mode.models_learn and (verdict is None or not verdict.hold):
-                self.models.credentials.learn(use)
-        elif mode.models_learn and (verdict is None or not verdict.hold):
-            home, habit = self.models.learn(measured, use)
-            if habit.whole and not hits:
-                self._shortcut.remember(key, activity, learned=(measured, home, habit))
+        question = judge.Question(
+            activity=activity,
+            measured=measured,
+            use=use,
+            hits=told,
+            parts=parts,
+            warm=self.learning.warm(rules, records=self.models.records),
+            muted=self.learning.muted,
+            policy=rules,
+            say=advice.summary,
+        )
+        worth_it = told or sum(part.nats for part in parts) >= judge.LEAST_JUDGED_NATS
+        verdict = self.judge.decide(question) if worth_it else None
+        if mode.models_learn:
+            self._learn(question, verdict, quiet_key=0 if hits else key)
         if verdict is None:
             return None
         self.folder.note(activity, verdict, runs_as=self.inventory.runs_as)
         if not verdict.raised:
             return None
-        found = self.folder.fold(activity, verdict, policy_refs=rules.refs)
+        version = self.models.versions.of(measured.home)
+        found = self.folder.fold(activity, verdict, policy_refs=rules.refs, model_version=version)
         self.verdicts.remember(
             found.uid,
             actor,
@@ -294,6 +301,25 @@ class Pipeline:
             parts=parts,
         )
         return found
+
+    def _look_at_shadows(self) -> None:
+        self.relearning = frozenset(self.models.versions.shadows)
+        self.judge.comparison.keep(self.relearning)
+
+    def _learn(self, question: judge.Question, verdict: judge.Verdict | None, *, quiet_key: int) -> None:
+        """Learn one activity unless it is held back; remember it as quiet when its key is given."""
+        measured, use = question.measured, question.use
+        frozen = measured.home in self.frozen
+        if verdict is None or not verdict.hold:
+            if not frozen:
+                home, habit = self.models.learn(measured, use)
+                if quiet_key and habit.whole:
+                    self._shortcut.remember(quiet_key, question.activity, learned=(measured, home, habit))
+            elif use is not None:
+                # Where credentials belong is a fact about the cluster, not a habit of the namespace.
+                self.models.credentials.learn(use)
+        if measured.home in self.relearning and not frozen:
+            relearn.beside(self.models, self.judge, question, verdict, age_s=self.learning.age_s())
 
 
 def _place(where: str, place: int) -> str:

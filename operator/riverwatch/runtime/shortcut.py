@@ -43,6 +43,7 @@ class Memory(Protocol):
     own_usernames: frozenset[str]
     models_rest: bool
     frozen: frozenset[str]
+    relearning: frozenset[str]
     inventory: inventory.Inventory
     models: bank.Bank
     judge: judge.Judge
@@ -232,7 +233,7 @@ class Shortcut:
         """
         through = self._through
         settings = (
-            *(through.policies, through.own_usernames, through.models_rest, through.frozen),
+            *(through.policies, through.own_usernames, through.models_rest, through.frozen, through.relearning),
             *(through.inventory, through.models),
         )
         if through.rules.edition != self._rules_edition:
@@ -262,6 +263,7 @@ class Shortcut:
             and home is known.home
             and home.habit(principal.username) is known.habit
             and known.namespace not in through.frozen
+            and known.namespace not in through.relearning
             and known.own_pod == through.inventory.own_pod(principal, known.source_ip)
             and known.siblings == through.inventory.siblings(principal)
             and routine.still_known(known, time_s)

@@ -19,7 +19,7 @@ from riverwatch.features import vector
 from riverwatch.models import base as models_base
 from riverwatch.models import credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, budget, calibrate, cases, damping, policy, sensitivity, tactics
+from riverwatch.scoring import argument, budget, calibrate, cases, comparison, damping, policy, sensitivity, tactics
 
 RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
@@ -106,6 +106,7 @@ class Judge:
         self.calibrator = calibrate.Calibrator()
         self.budget = budget.Budget()
         self.young = damping.Young()
+        self.comparison = comparison.Comparison()
         self.excepted = 0
         """Rule hits and novelties that exceptions of policies silenced since the process began."""
         self.next_sweep_s = 0.0
@@ -142,6 +143,7 @@ class Judge:
             "calibrator": self.calibrator.dump(),
             "budget": self.budget.dump(),
             "young": self.young.dump(),
+            "comparison": self.comparison.dump(),
             "next_sweep_s": self.next_sweep_s,
         }
 
@@ -151,6 +153,7 @@ class Judge:
         self.calibrator.load(data["calibrator"])
         self.budget.load(data["budget"])
         self.young.load(data["young"])
+        self.comparison.load(data["comparison"])
         self.next_sweep_s = data["next_sweep_s"]
 
     def threshold(self, rules: policy.EffectivePolicy) -> float:
@@ -196,6 +199,43 @@ class Judge:
             case=case,
             before=before,
             evidence=evidence,
+        )
+
+    def compare(
+        self, question: Question, verdict: Verdict | None, *, version: str, age_s: float, from_s: float
+    ) -> None:
+        """Note what the shadow of a namespace would have decided beside a verdict.
+
+        Parameters
+        ----------
+        question
+            The same question with what was new to the shadow.
+        verdict
+            What was decided; None for nothing to say.
+        version
+            Name of the shadow.
+        age_s
+            Seconds since the first record.
+        from_s
+            Record time from which the shadow has learned long enough.
+        """
+        activity = question.activity
+        parts = [part for part in question.parts if question.policy.allows(part.model)]
+        if verdict is None and not parts:
+            return
+        hits = verdict.case.hits if verdict is not None else ()
+        self.comparison.see(
+            question.measured.home,
+            version,
+            case_key(activity),
+            damping.damp(parts, activity, self.young),
+            time_s=activity.time_s,
+            age_s=age_s,
+            rule_nats=max((RULE_NATS[_rule_severity(hit, question)] for hit in hits), default=0.0),
+            factor=sensitivity.factor(activity),
+            threshold=self.threshold(question.policy),
+            raised=verdict is not None and verdict.raised,
+            from_s=from_s,
         )
 
     def _raises(self, question: Question, case: cases.Case, weighed: Weighed) -> bool:

@@ -9,7 +9,7 @@ from riverwatch.api import parse
 from riverwatch.api.v1alpha1 import model, words
 from riverwatch.control import model_report, model_status, model_wishes, models, statuses
 from riverwatch.kube import resources
-from riverwatch.models import drift
+from riverwatch.models import bank, drift
 from riverwatch.rules import engine
 from riverwatch.runtime import checkpoint, pipeline
 from riverwatch.scoring import budget
@@ -183,11 +183,11 @@ def test_the_checkpoint_is_named_by_its_digest(source):
     [
         pytest.param({}, ("True", "AsAsked"), id="nothing"),
         pytest.param({"frozen": True}, ("True", "AsAsked"), id="frozen"),
-        pytest.param({"promote": "v2"}, ("False", "NotSupported"), id="promote"),
-        pytest.param({"frozen": True, "rollbackTo": "v1"}, ("False", "NotSupported"), id="frozen and rollback"),
+        pytest.param({"promote": "v2"}, ("False", "UnknownVersion"), id="promote"),
+        pytest.param({"frozen": True, "rollbackTo": "v1"}, ("False", "UnknownVersion"), id="frozen and rollback"),
     ],
 )
-def test_what_is_not_acted_on_is_said(source, spec, expected):
+def test_what_is_not_kept_cannot_be_asked_for(source, spec, expected):
     asked, lane = wishes(source), Lane()
     asked.take(resources.MODELS, body("web", **spec))
     reporter(source, lane, wishes=asked).run()
@@ -255,3 +255,22 @@ def test_a_count_that_grew_a_little_is_not_written(source):
     live(source, "web", 3, start_s=testing.START_S + 12_000.0)
     subject.run()
     assert len(lane.written) == 1
+
+
+def test_a_shadow_is_shown_promoted_and_rolled_back_by_name(source):
+    home, since_s = source.models.homes["web"], testing.START_S + DAY_S
+    source.models.versions.begin("web", source.models.cluster, drift_s=since_s, now_s=since_s)
+    asked, lane = wishes(source), Lane()
+    report = reporter(source, lane, wishes=asked)
+    report.run()
+    shadow = whole(lane.last("web")).shadow
+    assert shadow is not None
+    asked.take(resources.MODELS, body("web", promote=shadow.version))
+    report.run()
+    status = whole(lane.last("web"))
+    assert (status.version, status.previous_version, status.shadow) == (shadow.version, bank.MODEL_VERSION, None)
+    assert condition(lane.last("web"), "SpecInForce") == ("True", "AsAsked")
+    asked.take(resources.MODELS, body("web", rollbackTo=bank.MODEL_VERSION))
+    report.run()
+    assert whole(lane.last("web")).version == bank.MODEL_VERSION
+    assert source.models.homes["web"] is home

@@ -31,9 +31,9 @@ class DetectionModelSpec(base.ApiModel):
     frozen: bool = False
     """Whether the models stop learning; they go on judging."""
     promote: Version | None = None
-    """Version, now in the shadow, that should judge from now on. Not acted on yet; condition `SpecInForce` says so."""
+    """Version that should judge from now on: `status.shadow.version`."""
     rollback_to: Version | None = None
-    """Earlier version that should judge again. Not acted on yet; condition `SpecInForce` says so."""
+    """Earlier version that should judge again: `status.previousVersion`."""
 
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> DetectionModelSpec:
@@ -113,10 +113,12 @@ class Checkpoint(base.ApiModel):
 
 
 class Shadow(base.ApiModel):
-    """A version that judges beside the active one without raising anything."""
+    """A version that relearns a namespace that drifted, beside the active one and without raising anything."""
 
     version: Version
     """Its name, for `spec.promote`."""
+    since: base.Time | None = None
+    """When it began to learn."""
     agreement: Share | None = None
     """Share of the active version's detections that it would have raised too."""
     would_raise_per_day: Annotated[float, pydantic.Field(ge=0)] | None = None
@@ -131,6 +133,8 @@ class DetectionModelStatus(base.ApiModel):
     Active: judges. Degraded: rests while rules judge. Frozen: judges, does not learn."""
     version: Version | None = None
     """Version that judges."""
+    previous_version: Version | None = None
+    """Version that judged before it and is still kept, for `spec.rollbackTo`."""
     records_learned: Count | None = None
     """Records that the models have learned."""
     identities: Count | None = None
