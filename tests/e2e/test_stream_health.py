@@ -54,3 +54,23 @@ def test_broken_audit_webhook_is_noticed_and_so_is_its_repair(start_control_plan
     }
     # Its own requests are left out of judging all the same.
     assert operator.metric('riverwatch_records_skipped_total{reason="own_identity"}') > 0
+
+
+def test_replica_that_gets_nothing_knows_that_the_other_one_does(start_control_plane, operator_site, monkeypatch):
+    monkeypatch.delenv("HOSTNAME", raising=False)
+    site = operator_site
+    port = site.free_port()
+    plane = start_control_plane(controlplane.Options(webhook=site.webhook(port), controllers=False))
+    site.install(plane)
+    options = {"heartbeat_s": "2", "heartbeat_patience_s": "45", "leader_election": "true"}
+    fed = site.start(plane, port=port, **options)
+    hungry = site.start(plane, **options)
+    for one in (fed, hungry):
+        site.wait(one.ready, "the operators")
+
+    returned = 'riverwatch_heartbeats_total{outcome="returned"}'
+    site.wait(lambda: hungry.metric(returned) >= 1, "a heartbeat that the other one heard")
+    for one in (fed, hungry):
+        site.wait(lambda one=one: one.metric("riverwatch_stream_healthy") == 1, "the stream to be healthy")
+    assert hungry.metric("riverwatch_stream_last_delivery_timestamp_seconds") == 0
+    assert fed.metric(returned) >= 1
