@@ -46,6 +46,7 @@ verify: setup ## Fail when a generated file differs from what it is generated fr
 	$(BIN)/python -m riverwatch.control.manifests --check
 	$(BIN)/python -m riverwatch.control.dashboard --check
 	$(BIN)/python -m riverwatch.control.pages --check
+	$(BIN)/python -m riverwatch.features.pages --check
 	$(BIN)/python -m riverwatch.models.pages --check
 	$(BIN)/riverwatch rules docs --check
 	$(BIN)/python -m riverwatch.lab.attacks.reference --check

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import sys
+from collections.abc import Sequence
 
+from riverwatch import generated
 from riverwatch.features import catalog
 
 PAGE = pathlib.Path("docs/reference/features.md")
@@ -35,18 +35,10 @@ def text() -> str:
     return _HEAD + "\n".join(rows) + "\n"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the page; return the exit status."""
-    parser = argparse.ArgumentParser(description="Write the page of attributes.")
-    parser.add_argument("--check", action="store_true", help="Write nothing; fail when the page differs.")
-    if parser.parse_args().check:
-        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text():
-            return 0
-        sys.stderr.write(f"{PAGE}: stale; run make docs\n")
-        return 1
-    PAGE.write_text(text(), encoding="utf-8")
-    return 0
+    return generated.main(lambda: {PAGE: text()}, arguments, module="riverwatch.features.pages")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
