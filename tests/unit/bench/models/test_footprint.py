@@ -11,7 +11,7 @@ def test_every_part_that_grows_is_told():
     found = footprint.measure(identities=20, namespaces=4)
     sizes = {part.name: part.octets for part in found.parts}
     assert sizes["models: habits and groups"] > 20 * 500
-    assert sizes["routine"] > 0
+    assert sizes["shortcut"] > 0
     assert "20 identities in 4 namespaces" in page.memory(found)
 
 
