@@ -101,11 +101,20 @@ def context_key(source: record.AuditRecord) -> int:
 def sibling_key(principal: identities.Principal) -> str:
     """Return the group of identities that should behave alike when the inventory knows no better.
 
-    Service accounts of one name in several namespaces come from one chart; kubelets are all alike.
+    Service accounts of one name in several namespaces come from one chart; kubelets are all alike, and so are a network
+    add-on's users of one kind on every node.
+
+    Examples
+    --------
+    >>> sibling_key(identities.classify("system:ovn-node:worker-1")), sibling_key(identities.classify("system:admin"))
+    ('system:ovn-node', '')
     """
     if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
         return f"serviceaccount {attributes.stable_name(principal.name)}"
-    return principal.kind.value if principal.kind is identities.PrincipalKind.NODE else ""
+    if principal.kind is identities.PrincipalKind.NODE:
+        return principal.kind.value
+    kind, _, of = principal.username.rpartition(":")
+    return kind[: attributes.MAX_VALUE_CHARS] if of and kind.startswith("system:") else ""
 
 
 def measure(

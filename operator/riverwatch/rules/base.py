@@ -50,6 +50,8 @@ class RuleCard(msgspec.Struct, frozen=True):
     a comment behind it, or a sentence; may name ``{namespace}``, ``{kind}``, ``{name}`` and ``{actor}``."""
     raises: bool = True
     """False for informational rows: they feed models and context and never raise a detection alone."""
+    away: bool = False
+    """Whether it tells of use from outside the cluster, and so says nothing where the nodes themselves call from."""
     sequence: bool = False
     """Whether the rule is a correlation over several activities."""
     origin: str = ""

@@ -43,6 +43,7 @@ _LEVELS = {"Metadata": 0, "Request": 1, "RequestResponse": 2}
 _CARD_KEYS = frozenset(
     {
         "id", "useCase", "covers", "maturity", "auditLevel", "blindSpots", "recommendations", "raises", "detail",
+        "awayFromNodes",
     }
 )  # fmt: skip
 
@@ -340,6 +341,7 @@ def _card(  # noqa: PLR0913 - everything a card is printed from
         blind_spots=_texts(custom, "blindSpots", where=where),
         recommendations=_texts(custom, "recommendations", where=where),
         raises=bool(custom.get("raises", True)),
+        away=bool(custom.get("awayFromNodes", False)),
         sequence=sequence,
         origin=origin,
     )

@@ -13,7 +13,7 @@ from riverwatch import errors
 from riverwatch.models import bank
 from riverwatch.rules import engine
 
-VERSION = 3
+VERSION = 4
 """Version of the plain data as a whole; counts up when old data can no longer be read. A part that only gets a new
 field with a default keeps it."""
 

@@ -16,7 +16,7 @@ from riverwatch import errors
 from riverwatch.activity import dedupe, normalise, record
 from riverwatch.api.v1alpha1 import words
 from riverwatch.detections import advice, finding, fold
-from riverwatch.features import inventory, vector, volumes
+from riverwatch.features import inventory, node_places, vector, volumes
 from riverwatch.models import bank, drift
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
@@ -57,6 +57,7 @@ class Pipeline:
         self.policies = policies
         self.own_usernames = own_usernames
         self.inventory = inventory.Inventory()
+        self.node_places = node_places.NodePlaces()
         self.models = bank.Bank()
         self.judge = judge.Judge()
         self.folder = fold.Folder()
@@ -153,7 +154,7 @@ class Pipeline:
         loud, volume = found.loud, found.volume
         if found.activity is None:
             hits = self.rules.match(activity) if mode.rules_judge else engine.NO_HITS
-            loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
+            loud = shortcut.loud_of(hits, activity, self)
         if not loud and not mode.models_learn:
             self._shortcut.remember(found.key, activity, learned=None)
             return None
@@ -226,6 +227,7 @@ class Pipeline:
         self.models, self.judge, self.learning = got["models"].models, got["judge"].judge, got["learning"].learning
         self.folder, self.verdicts, self.drift = got["folder"].folder, got["triage"].verdicts, got["drift"].drift
         self.dedupe, self.volumes = got["dedupe"].dedupe, got["volumes"].volumes
+        self.node_places = got["nodes"].node_places
         self._look_at_shadows()
         self._shortcut.clear()
         self.used, self.bodies_seen, self.credentials_seen = data.get("counts", (0, 0, 0))
@@ -242,6 +244,7 @@ class Pipeline:
             "dedupe": self.dedupe,
             "volumes": self.volumes,
             "inventory": self.inventory,
+            "nodes": self.node_places,
             "rules": memory.RuleMemory(self.rules),
         }
 
@@ -311,6 +314,7 @@ class Pipeline:
         measured, use = question.measured, question.use
         frozen = measured.home in self.frozen
         if verdict is None or not verdict.hold:
+            self.node_places.see(question.activity)
             if not frozen:
                 home, habit = self.models.learn(measured, use)
                 if quiet_key and habit.whole:

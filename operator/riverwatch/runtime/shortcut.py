@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from riverwatch.activity import dedupe, normalise, record
-from riverwatch.features import inventory, vector, volumes
+from riverwatch.features import inventory, node_places, vector, volumes
 from riverwatch.models import bank, drift, levels, novelty, routine
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
@@ -45,6 +45,7 @@ class Memory(Protocol):
     frozen: frozenset[str]
     relearning: frozenset[str]
     inventory: inventory.Inventory
+    node_places: node_places.NodePlaces
     models: bank.Bank
     judge: judge.Judge
     learning: learning.Learning
@@ -279,7 +280,7 @@ class Shortcut:
             use = credential_use.of(activity, through.inventory)
         if known.asks:
             activity = activity or normalise.from_audit(source)
-            loud = [hit for hit in through.rules.match(activity) if hit.card.raises]
+            loud = loud_of(through.rules.match(activity), activity, through)
         volume = ""
         if known.kinds and (known.learns or loud):
             target = source.object_ref or _NO_OBJECT
@@ -315,6 +316,17 @@ class Shortcut:
         if passed.duplicates:
             tally.count_only(sources_base.SkipReason.DUPLICATE, passed.duplicates)
         passed.used = passed.bodies = passed.credentials = passed.learned = passed.duplicates = 0
+
+
+def loud_of(
+    hits: Sequence[rules_base.RuleHit], activity: record.Activity, through: Memory
+) -> Sequence[rules_base.RuleHit]:
+    """Return the hits that may raise something; those about use from outside say nothing where nodes call from."""
+    loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
+    if any(hit.card.away for hit in loud):
+        at_home = through.node_places.explain(activity.record.source_ips, age_s=through.learning.age_s())
+        loud = [hit for hit in loud if not (hit.card.away and at_home)]
+    return loud
 
 
 def _place_of_credential(source: record.AuditRecord) -> int:

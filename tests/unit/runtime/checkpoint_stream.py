@@ -40,6 +40,9 @@ FRUGAL = policy.PolicySet(
 TEMPLATE_STEP, POD_STEP = 1_950, 2_075
 """A template is written before half of the stream and has its effect after it."""
 
+KUBELET_STEP = 900
+"""A kubelet calls from the internet once, in the first half."""
+
 KINDS = (
     ("get", "configmaps", "settings"),
     ("list", "pods", ""),
@@ -65,12 +68,26 @@ def records(*, size: int = 4_000, seed: int = 7) -> tuple[record.AuditRecord, ..
             made.append(_rule_break(time_s, user="system:serviceaccount:web:default"))
         if step in (TEMPLATE_STEP, POD_STEP):
             made.append(_template(time_s) if step == TEMPLATE_STEP else _pod_of_template(time_s))
+        if step == KUBELET_STEP:
+            made.append(_kubelet(time_s))
         made.append(_odd(rng, time_s) if rng.random() < 0.01 else _usual(rng, time_s))
         if time_s > LEARN_S and rng.random() < 0.005:
             made.append(_new_here(rng, time_s))
         if rng.random() < 0.01:
             made.append(made[rng.randrange(max(0, len(made) - 200), len(made))])
     return tuple(made)
+
+
+def _kubelet(time_s: float) -> record.AuditRecord:
+    return testing.audit_record(
+        time_s=time_s,
+        user="system:node:worker-1",
+        verb="update",
+        resource="leases",
+        source_ip="203.0.113.7",
+        user_agent="kubelet/v1.34",
+        audit_id="kubelet",
+    )
 
 
 def _usual(rng: random.Random, time_s: float) -> record.AuditRecord:
