@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 
 from riverwatch import errors
 from riverwatch.activity import identities, record
@@ -57,6 +58,24 @@ def parse_time(text: str) -> float:
         return _epoch_of_second(text[:19]) + float(text[19:-1])
     moment = dt.datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def time_or_never(text: str | None) -> float:
+    """Do the same; what is no time, or absent, lies infinitely far ahead.
+
+    Examples
+    --------
+    >>> time_or_never("yesterday")
+    inf
+    """
+    if text is None:
+        return math.inf
+    try:
+        if text[19:20] == "." and text[-1] == "Z" and text[20:-1].isdigit():
+            return _epoch_of_second(text[:19]) + float(text[19:-1])
+        return parse_time(text)
+    except (ValueError, OverflowError):
+        return math.inf
 
 
 def time_of(source: record.AuditRecord) -> float:

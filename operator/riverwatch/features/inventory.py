@@ -41,11 +41,14 @@ class Inventory:
         self._ended: dict[tuple[str, str], None] = {}
         self._siblings: dict[str, str] = {}
         self.namespace_labels: dict[str, dict[str, str]] = {}
+        self.edition = 0
+        """Counts all changes."""
         self.version = 0
         """Counts the changes of namespace labels, so that policies are compiled anew only then."""
 
     def upsert(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take over one object; kinds that nothing asks for are passed over."""
+        self.edition += 1
         metadata = body.get("metadata") or {}
         if kind == "Pod":
             self._upsert_pod(metadata, body)
@@ -63,6 +66,7 @@ class Inventory:
 
     def remove(self, kind: str, namespace: str, name: str) -> None:
         """Forget one object; a pod is remembered as ended."""
+        self.edition += 1
         if kind == "Pod":
             self._drop_pod((namespace, name))
             self._ended[(namespace, name)] = None

@@ -84,7 +84,6 @@ def context_key(source: record.AuditRecord) -> int:
         (
             None if user is None else user.username,
             source.verb,
-            source.stage,
             source.user_agent,
             resource,
             target.subresource,

@@ -103,10 +103,14 @@ class Credential(river_base.AnomalyDetector):
 
     def settled(self, use: Use) -> bool:
         """Tell whether the credential was counted from this address, so that a further use teaches nothing."""
-        known = self._addresses.get(use.credential)
-        if known is None or known[0] == "" or use.address not in known:
+        return self.settled_at(use.credential, use.address, use.owner_uid)
+
+    def settled_at(self, credential: str, address: str, owner_uid: str) -> bool:
+        """Tell the same by the parts of a use."""
+        known = self._addresses.get(credential)
+        if known is None or known[0] == "" or address not in known:
             return False
-        return not use.owner_uid or use.address in self._places.get(use.owner_uid, ())
+        return not owner_uid or address in self._places.get(owner_uid, ())
 
     def opinion(self, use: Use) -> base.Surprise | None:
         """Return the surprise of a use, or None when it is where the credential belongs."""

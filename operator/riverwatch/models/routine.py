@@ -7,6 +7,9 @@ asked by `runtime.shortcut`; emptied when full.
 
 from __future__ import annotations
 
+import types
+from collections.abc import Mapping
+
 import msgspec
 
 from riverwatch.activity import identities
@@ -17,14 +20,28 @@ MAX_KNOWN = 60_000
 """Combinations remembered over all identities, about 500 bytes each; as many credentials, about 100 bytes each."""
 
 ASK_AGAIN_S = 600.0
-"""Seconds after which what the inventory says about a combination is asked anew: whose pod an address is, which
+"""Seconds of record time, at most, for which a change of the inventory is not noticed: whose pod an address is, which
 accounts are siblings, and whether the owner of a credential still lives."""
+
+SETTLED_S = 3_600.0
+"""Seconds for which a credential need not be asked about: it may have been forgotten for newer ones. Tokens live as
+long."""
 
 HOUR = catalog.INDEX["hour"]
 """Place of the attribute that changes with time alone."""
 
 VOLUME = catalog.INDEX["volume"]
 """Place of the attribute that changes with the count of earlier records."""
+
+
+ANY_HOUR: Mapping[str, int] = types.MappingProxyType(
+    {
+        vector.hour_of_week(first_s + hour * vector.SECONDS_PER_HOUR): 0
+        for first_s in (0.0, 172_800.0)
+        for hour in range(24)
+    }
+)
+"""Every value of that attribute: 1970-01-01 was a Thursday, and two days later came a Saturday."""
 
 
 class Known(msgspec.Struct, gc=False):
@@ -49,16 +66,17 @@ class Known(msgspec.Struct, gc=False):
     edition: int
     """Edition of the habit that knew all values."""
     values: tuple[str, ...]
-    """Those of `features.vector`, without a volume, at the hour asked about last."""
+    """Those of `features.vector`, without a volume, at some hour."""
     asks: bool = True
     """Whether rules have to be asked."""
     learns: bool = False
     """Whether the models learn from it."""
     judged: bool = False
     """Whether the models judge it, so that drift is watched, too."""
-    from_s: float = 0.0
-    until_s: float = 0.0
-    """Record time, from and to, in which it need not be asked about again."""
+    hours: Mapping[str, int] = ANY_HOUR
+    """Hours of the week at which it is known."""
+    generation: int = -1
+    """Number of the settings under which all of this was true; see `Routine.generation`."""
 
 
 class Routine:
@@ -73,6 +91,8 @@ class Routine:
         """`features.vector.context_key` of a record -> what is known about all such records."""
         self.settled: dict[int, float] = {}
         """Key of a credential in its place -> record time at which the model is asked again."""
+        self.generation = 0
+        """What was asked in an earlier one is asked again at its next use."""
 
     def __len__(self) -> int:
         return len(self.known)
@@ -87,12 +107,11 @@ class Routine:
         """Remember that a credential was used where it belongs, so that a further use teaches nothing for a while."""
         if len(self.settled) >= MAX_KNOWN:
             self.settled.clear()
-        self.settled[key] = time_s + ASK_AGAIN_S
+        self.settled[key] = time_s + SETTLED_S
 
     def expire(self) -> None:
         """Have everything asked again at its next use, because settings or whole parts have changed."""
-        for known in self.known.values():
-            known.until_s = 0.0
+        self.generation += 1
         self.settled.clear()
 
     def clear(self) -> None:
@@ -101,23 +120,16 @@ class Routine:
         self.settled.clear()
 
 
-def still_known(known: Known, time_s: float) -> bool:
-    """Tell whether the habit knows every value at another time, or after it forgot some; take the hour over if so."""
-    hour = vector.hour_of_week(time_s)
-    habit, values = known.habit, known.values
+def still_known(known: Known) -> bool:
+    """Tell whether the habit knows every value but the hour, perhaps after it forgot some."""
+    habit = known.habit
     attributes = habit.attributes
-    if values[HOUR] != hour:
-        if hour not in attributes[HOUR].values:
-            return False
-        known.values = values = (*values[:HOUR], hour, *values[HOUR + 1 :])
     if known.edition != habit.edition:
-        for place, value in enumerate(values):
-            if value and value not in attributes[place].values:
+        for place, value in enumerate(known.values):
+            if value and place != HOUR and value not in attributes[place].values:
                 return False
         known.edition = habit.edition
-    start_s = time_s - time_s % vector.SECONDS_PER_HOUR
-    known.from_s = start_s
-    known.until_s = min(time_s + ASK_AGAIN_S, start_s + vector.SECONDS_PER_HOUR)
+    known.hours = attributes[HOUR].values
     return True
 
 
@@ -131,13 +143,15 @@ def knows_volume(known: Known, volume: str) -> bool:
     return volume in known.habit.attributes[VOLUME].values
 
 
-def learn(known: Known, time_s: float, *, volume: str = "") -> bool:
+def learn(known: Known, time_s: float, *, hour: str, volume: str = "") -> bool:
     """Learn a record of a known combination; return whether it opened a burst."""
     habit, home = known.habit, known.home
     assert home is not None
     home.records += 1
     if time_s >= habit.next_s:
         values = known.values
+        if values[HOUR] != hour:
+            known.values = values = (*values[:HOUR], hour, *values[HOUR + 1 :])
         habit.learn((*values[:VOLUME], volume, *values[VOLUME + 1 :]) if volume else values, time_s)
         return True
     habit.records += 1

@@ -15,8 +15,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from riverwatch.activity import dedupe, normalise, record
 from riverwatch.features import inventory, node_places, vector, volumes
 from riverwatch.models import bank, drift, levels, novelty, routine
@@ -26,6 +24,9 @@ from riverwatch.runtime import credential_use
 from riverwatch.scoring import judge, learning, policy
 from riverwatch.sources import base as sources_base
 
+Fail = Callable[[int, Exception], None]
+"""Told the place of a record in its batch, and why it failed."""
+
 _NO_HABIT = levels.Habit(0, 0.0)
 """Stands for a habit while models rest."""
 
@@ -33,6 +34,9 @@ NEVER = -1
 """An edition that no habit has, so that all values are looked up: not everything that was learned is known."""
 
 _NO_OBJECT = record.ObjectReference()
+
+_RECEIVED = "RequestReceived"
+"""The stage that comes before the result is known."""
 
 
 class Memory(Protocol):
@@ -74,16 +78,6 @@ class Strange(NamedTuple):
     volume: str = ""
 
 
-class _Passed(msgspec.Struct, gc=False):
-    """Counts of quiet records that the pipeline was not told yet."""
-
-    used: int = 0
-    bodies: int = 0
-    credentials: int = 0
-    learned: int = 0
-    duplicates: int = 0
-
-
 class Shortcut:
     """The known combinations of one pipeline.
 
@@ -96,93 +90,95 @@ class Shortcut:
     def __init__(self, through: Memory) -> None:
         self._through = through
         self._routine = routine.Routine()
-        self._settings: tuple[object, ...] = ()
+        self._settings: tuple[object, ...] = (None,) * 7
+        self._told = -1
+        """Edition of the inventory that was asked last."""
+        self._asked_s = -math.inf
+        """Record time of that."""
         self._rules_edition = -1
 
     def clear(self) -> None:
         """Forget everything; what follows is judged anew."""
         self._routine.clear()
 
-    def strange(  # noqa: C901, PLR0912 - the hot loop: a call costs more than a branch
-        self,
-        records: Iterable[record.AuditRecord],
-        *,
-        tally: sources_base.Tally,
-        fail: Callable[[int, Exception], None],
+    def strange(  # noqa: C901, PLR0915 - the hot loop: a call costs more than a branch
+        self, records: Iterable[record.AuditRecord], *, tally: sources_base.Tally, fail: Fail
     ) -> Iterator[Strange]:
-        """Pass the quiet records of a batch, and hand back the others.
+        """Pass the quiet records of a batch, and yield the others, to be judged before the next one is asked for.
 
         Parameters
         ----------
         records
             In order.
         tally
-            Takes the duplicates among the quiet records.
+            Takes the copies of quiet records.
         fail
-            Told the place of a record that could not be passed, and why.
-
-        Yields
-        ------
-        Strange
-            A record that must be judged before the next one is asked for.
+            Told of a record that could not be passed.
         """
-        through = self._through
-        key_of, parse_time, learn = vector.context_key, normalise.parse_time, routine.learn
-        find, settled_until, seen = self._routine.known.get, self._routine.settled.get, through.dedupe.seen
-        passed = _Passed()
-        far_s, sweep_s, now_s = self._look()
+        through, memory = self._through, self._routine
+        key_of, time_of, learn, absent = vector.context_key, normalise.time_or_never, routine.learn, record.ABSENT
+        find, settled_until, seen = memory.known.get, memory.settled.get, through.dedupe.seen
+        used = bodies = credentials = duplicates = learned = 0
+        far_s, sweep_s, generation = self._look(anew=True)
+        learning, models = through.learning, through.models
+        now_s, earliest_s, hour_s, next_hour_s, hour = learning.now_s, normalise.EARLIEST_S, 0.0, 0.0, ""
         for place, source in enumerate(records):
             key = key_of(source)
             known, received = find(key), source.request_received_timestamp
-            time_s = math.inf
-            if known is not None and received:
-                try:
-                    time_s = parse_time(received)
-                except (ValueError, OverflowError):
-                    time_s = math.inf
+            time_s = time_of(received)
+            if not hour_s <= time_s < next_hour_s and earliest_s <= time_s < far_s:
+                hour_s = time_s - time_s % vector.SECONDS_PER_HOUR
+                next_hour_s, hour = hour_s + vector.SECONDS_PER_HOUR, vector.hour_of_week(time_s)
             if (
                 known is None
-                or time_s >= far_s
+                or not earliest_s <= time_s < far_s
                 or not (
-                    (known.from_s <= time_s < known.until_s and known.edition == known.habit.edition)
-                    or self._still_quiet(known, time_s)
+                    (known.generation == generation and known.edition == known.habit.edition)
+                    or self._still_quiet(known)
                 )
+                or hour not in known.hours
+                or source.stage == _RECEIVED
             ):
                 one: Strange | None = Strange(place, source, key)
             elif seen(source.audit_id or "", received or ""):
-                passed.duplicates += 1
+                duplicates += 1
                 continue
             else:
-                swept = False
-                if time_s > now_s:
-                    now_s = time_s
-                    if now_s >= sweep_s:
-                        swept = True
-                        self._settle(passed, now_s, tally)
-                        through.advance(now_s)
-                        far_s, sweep_s, now_s = self._look()
+                now_s = time_s if time_s > now_s else now_s  # noqa: FURB136 - a call costs more
                 where = _place_of_credential(source)
-                if swept or known.asks or known.kinds or (where and settled_until(where, 0.0) <= time_s):
+                if known.asks or known.kinds or now_s >= sweep_s or (where and settled_until(where, 0.0) <= time_s):
                     try:
-                        one = self._ask(Strange(place, source, key), known, time_s, where)
+                        one = self._ask(Strange(place, source, key), known, time_s, hour, where)
                     except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
                         fail(place, error)
                         continue
+                    far_s, sweep_s, generation = self._look()
                 else:
                     one = None
-                    if known.learns and learn(known, time_s) and known.judged:
+                    if known.learns and learn(known, time_s, hour=hour) and known.judged:
                         through.drift.feed(known.namespace, (), time_s=time_s)
-            if one is None:
-                assert known is not None
-                passed.used += 1
-                passed.learned += known.learns
-                passed.bodies += source.request_object is not record.ABSENT
-                passed.credentials += where != 0
-            else:
-                self._settle(passed, now_s, tally)
-                yield one
-                far_s, sweep_s, now_s = self._look()
-        self._settle(passed, now_s, tally)
+                if not one:
+                    used += 1
+                    learned += known.learns
+                    bodies += source.request_object is not absent
+                    credentials += where != 0
+                    continue
+            # What follows must find the same state as if the quiet records had been judged one by one.
+            models.records += learned
+            learned = 0
+            if used and now_s > learning.now_s:
+                learning.now_s = now_s
+            assert one
+            yield one
+            now_s = learning.now_s
+            far_s, sweep_s, generation = self._look()
+        models.records += learned
+        if used and now_s > learning.now_s:
+            learning.now_s = now_s
+        through.used += used
+        through.bodies_seen += bodies
+        through.credentials_seen += credentials
+        _count_copies(tally, duplicates)
 
     def remember(
         self,
@@ -220,32 +216,37 @@ class Shortcut:
             edition=NEVER,
             values=routine.without_volume(measured.values) if measured else (),
         )
-        if self._still_quiet(known, activity.time_s):
+        if self._still_quiet(known):
             self._routine.remember(key, known)
 
-    def _look(self) -> tuple[float, float, float]:
-        """Look at what may have changed.
+    def _look(self, *, anew: bool = False) -> tuple[float, float, int]:
+        """Look at what may have changed since the last record; `anew` also at what only changes between batches.
 
         Returns
         -------
         tuple
-            Record time from which a record must be judged, record time from which cases must be closed first, and the
-            latest record time.
+            Record time from which a record must be judged, record time from which cases must be closed first, and
+            the generation in which combinations must have been asked about.
         """
-        through = self._through
-        settings = (
-            *(through.policies, through.own_usernames, through.models_rest, through.frozen, through.relearning),
-            *(through.inventory, through.models),
-        )
+        through, memory = self._through, self._routine
         if through.rules.edition != self._rules_edition:
-            self._routine.clear()
+            memory.clear()
             self._rules_edition = through.rules.edition
-        if any(one is not other for one, other in zip(settings, self._settings, strict=False)) or not self._settings:
-            self._routine.expire()
-            self._settings = settings
-        return through.learning.believed_until_s, through.judge.next_sweep_s, through.learning.now_s
+        if anew or through.relearning is not self._settings[0]:
+            settings = (
+                *(through.relearning, through.policies, through.own_usernames, through.models_rest, through.frozen),
+                *(through.inventory, through.models),
+            )
+            if any(one is not other for one, other in zip(settings, self._settings, strict=True)):
+                memory.expire()
+                self._settings = settings
+            told, now_s = through.inventory.edition, through.learning.now_s
+            if told != self._told and now_s >= self._asked_s + routine.ASK_AGAIN_S:
+                memory.expire()
+                self._told, self._asked_s = told, now_s
+        return through.learning.believed_until_s, through.judge.next_sweep_s, memory.generation
 
-    def _still_quiet(self, known: routine.Known, time_s: float) -> bool:
+    def _still_quiet(self, known: routine.Known) -> bool:
         """Ask again what may have changed about a combination."""
         through, principal = self._through, known.principal
         rules = through.policies.effective(known.place)
@@ -254,28 +255,33 @@ class Shortcut:
             return False
         known.asks = mode.rules_judge and not known.silent
         known.learns, known.judged = mode.models_learn, mode.models_judge
-        if not known.learns:
-            known.from_s, known.until_s = normalise.EARLIEST_S, math.inf
-            return time_s >= normalise.EARLIEST_S
-        home = through.models.homes.get(known.namespace)
-        return (
-            time_s >= normalise.EARLIEST_S
-            and home is not None
-            and home is known.home
-            and home.habit(principal.username) is known.habit
-            and known.namespace not in through.frozen
-            and known.namespace not in through.relearning
-            and known.own_pod == through.inventory.own_pod(principal, known.source_ip)
-            and known.siblings == through.inventory.siblings(principal)
-            and routine.still_known(known, time_s)
-        )
+        if known.learns:
+            home = through.models.homes.get(known.namespace)
+            if (
+                home is None
+                or home is not known.home
+                or home.habit(principal.username) is not known.habit
+                or known.namespace in through.frozen
+                or known.namespace in through.relearning
+                or known.own_pod != through.inventory.own_pod(principal, known.source_ip)
+                or known.siblings != through.inventory.siblings(principal)
+                or not routine.still_known(known)
+            ):
+                return False
+        else:
+            known.hours = routine.ANY_HOUR
+        known.generation = self._routine.generation
+        return True
 
-    def _ask(self, one: Strange, known: routine.Known, time_s: float, where: int) -> Strange | None:
+    def _ask(self, one: Strange, known: routine.Known, time_s: float, hour: str, where: int) -> Strange | None:
         """Ask the rules, the volumes and the credential model; return what must be judged, or learn it."""
         through, source = self._through, one.source
+        if through.learning.now_s < time_s >= through.judge.next_sweep_s:
+            through.advance(time_s)
         activity, use = None, None
         loud: Sequence[rules_base.RuleHit] = engine.NO_HITS
-        if where and known.learns and self._routine.settled.get(where, 0.0) <= time_s:
+        unsettled = where != 0 and known.learns and self._routine.settled.get(where, 0.0) <= time_s
+        if unsettled and not self._at_home(source, known):
             activity = normalise.from_audit(source)
             use = credential_use.of(activity, through.inventory)
         if known.asks:
@@ -290,32 +296,35 @@ class Shortcut:
         if (
             loud
             or known.edition != known.habit.edition
+            or known.generation != self._routine.generation
             or (volume and not routine.knows_volume(known, volume))
             or (use is not None and through.models.credentials.opinion(use) is not None)
         ):
             return one._replace(activity=activity or normalise.from_audit(source), loud=loud, volume=volume)
         if not known.learns:
             return None
-        if routine.learn(known, time_s, volume=volume) and known.judged:
+        if routine.learn(known, time_s, hour=hour, volume=volume) and known.judged:
             through.drift.feed(known.namespace, (), time_s=time_s)
         if use is not None:
             through.models.credentials.learn(use)
-        if where and (use is None or through.models.credentials.settled(use)):
+        if unsettled and (use is None or through.models.credentials.settled(use)):
             self._routine.settle(where, time_s)
         return None
 
-    def _settle(self, passed: _Passed, now_s: float, tally: sources_base.Tally) -> None:
-        """Tell the pipeline what was passed since the last time."""
-        through = self._through
-        through.used += passed.used
-        through.bodies_seen += passed.bodies
-        through.credentials_seen += passed.credentials
-        through.models.records += passed.learned
-        if passed.used:
-            through.learning.advance(now_s)
-        if passed.duplicates:
-            tally.count_only(sources_base.SkipReason.DUPLICATE, passed.duplicates)
-        passed.used = passed.bodies = passed.credentials = passed.learned = passed.duplicates = 0
+    def _at_home(self, source: record.AuditRecord, known: routine.Known) -> bool:
+        """Tell whether the credential of a record was counted from its place, and its pod lives as far as known."""
+        extra = source.user.extra if source.user is not None else None
+        if extra is None or not extra.credential_id:
+            return False
+        pod, uid = extra.pod_name and extra.pod_name[0], extra.pod_uid and extra.pod_uid[0]
+        if pod and self._through.inventory.ended(known.principal.namespace, pod):
+            return False
+        return self._through.models.credentials.settled_at(extra.credential_id[0], known.source_ip, uid or "")
+
+
+def _count_copies(tally: sources_base.Tally, count: int) -> None:
+    if count:
+        tally.count_only(sources_base.SkipReason.DUPLICATE, count)
 
 
 def loud_of(

@@ -11,9 +11,8 @@ from riverwatch.models import levels, novelty, routine
 
 START_S = testing.START_S
 HOUR_S = vector.SECONDS_PER_HOUR
-VALUES = tuple(
-    {"action": "get configmaps", "hour": vector.hour_of_week(START_S)}.get(name, "") for name in catalog.NAMES
-)
+HOUR = vector.hour_of_week(START_S)
+VALUES = tuple({"action": "get configmaps", "hour": HOUR}.get(name, "") for name in catalog.NAMES)
 
 
 def known_habit() -> tuple[novelty.Novelty, levels.Habit]:
@@ -41,7 +40,7 @@ def known() -> routine.Known:
 
 
 def test_inside_a_burst_a_known_record_is_counted_and_teaches_nothing(known) -> None:
-    assert not routine.learn(known, START_S + 1.0)
+    assert not routine.learn(known, START_S + 1.0, hour=HOUR)
     assert (known.habit.records, known.home.records, known.habit.last_s) == (2, 2, START_S + 1.0)
     assert known.habit.attributes[0].values == {"get configmaps": 1}
 
@@ -51,42 +50,42 @@ def test_the_record_that_opens_a_burst_is_learned_as_the_model_would(known, volu
     home, habit = known_habit()
     later_s = START_S + levels.TRIAL_MIN_S
     values = tuple(volume if name == "volume" else value for name, value in zip(catalog.NAMES, VALUES, strict=True))
-    assert routine.learn(known, later_s, volume=volume)
+    assert routine.learn(known, later_s, hour=HOUR, volume=volume)
     home.learn("web/front", "", values, time_s=later_s)
     assert known.habit.dump() == habit.dump()
     assert known.home.records == home.records
 
 
-def test_a_known_combination_need_not_be_asked_about_for_a_while(known) -> None:
-    assert routine.still_known(known, START_S + 30.0)
-    assert (known.from_s, known.until_s) == (START_S, START_S + 30.0 + routine.ASK_AGAIN_S)
-
-
-def test_it_is_asked_about_in_the_next_hour(known) -> None:
+def test_it_is_known_at_the_hours_that_the_habit_knows(known) -> None:
+    assert routine.still_known(known)
+    assert list(known.hours) == [vector.hour_of_week(START_S)]
     known.habit.attributes[routine.HOUR].adopt(vector.hour_of_week(START_S + HOUR_S))
-    assert routine.still_known(known, START_S + HOUR_S - 1.0)
-    assert known.until_s == START_S + HOUR_S
-    assert routine.still_known(known, START_S + HOUR_S)
-    assert known.values[routine.HOUR] == vector.hour_of_week(START_S + HOUR_S)
-    assert routine.still_known(known, START_S + HOUR_S - 1.0)
-    assert known.values == VALUES
+    assert vector.hour_of_week(START_S + HOUR_S) in known.hours
 
 
-def test_an_hour_that_the_habit_does_not_know_is_news(known) -> None:
-    assert not routine.still_known(known, START_S + HOUR_S)
-    assert known.values == VALUES
+def test_a_burst_is_learned_with_its_own_hour(known) -> None:
+    later = vector.hour_of_week(START_S + HOUR_S)
+    known.habit.attributes[routine.HOUR].adopt(later)
+    assert routine.learn(known, START_S + HOUR_S, hour=later)
+    assert known.habit.attributes[routine.HOUR].values == {HOUR: 1, later: 2}
+
+
+def test_any_hour_is_every_hour_of_the_week() -> None:
+    week = {vector.hour_of_week(START_S + hour * HOUR_S) for hour in range(7 * 24)}
+    assert set(routine.ANY_HOUR) == week
+    assert len(week) == 48
 
 
 def test_a_forgotten_value_ends_what_was_known(known) -> None:
     for number in range(levels.MAX_VALUES):
-        known.habit.learn((f"action {number}",), START_S)
-    assert known.edition != known.habit.edition
-    assert not routine.still_known(known, START_S + 1.0)
+        known.habit.attributes[0].adopt(f"action {number}")
+    known.habit.edition += 1
+    assert not routine.still_known(known)
 
 
 def test_another_forgotten_value_does_not(known) -> None:
     known.habit.edition += 1
-    assert routine.still_known(known, START_S + 1.0)
+    assert routine.still_known(known)
     assert known.edition == known.habit.edition
 
 
@@ -112,9 +111,9 @@ def test_it_is_emptied_when_full(monkeypatch, known) -> None:
 
 def test_all_of_it_is_asked_about_again_when_told(known) -> None:
     cache = routine.Routine()
-    assert routine.still_known(known, START_S)
     cache.remember(7, known)
     cache.settle(8, START_S)
+    generation = cache.generation
     cache.expire()
-    assert cache.known[7].until_s <= START_S
+    assert cache.generation > generation
     assert not cache.settled
