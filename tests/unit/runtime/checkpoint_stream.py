@@ -12,6 +12,8 @@ import random
 import sys
 from collections.abc import Sequence
 
+import acts
+
 from riverwatch import testing
 from riverwatch.activity import record
 from riverwatch.detections import finding, render
@@ -62,10 +64,10 @@ def records(*, size: int = 4_000, seed: int = 7) -> tuple[record.AuditRecord, ..
     for step in range(size):
         time_s = testing.START_S + step * step_s
         if step % 1_500 == 1_499:
-            made.append(_rule_break(time_s))
+            made.append(acts.cluster_admin(time_s=time_s))
         if step > 1_500 and step % 1_500 == 30:
             # The account that was given everything an hour ago makes use of it.
-            made.append(_rule_break(time_s, user="system:serviceaccount:web:default"))
+            made.append(acts.cluster_admin(time_s=time_s, user="system:serviceaccount:web:default"))
         if step in (TEMPLATE_STEP, POD_STEP):
             made.append(_template(time_s) if step == TEMPLATE_STEP else _pod_of_template(time_s))
         if step == KUBELET_STEP:
@@ -155,26 +157,6 @@ def _new_here(rng: random.Random, time_s: float) -> record.AuditRecord:
         source_ip=f"10.4.0.{10 + app}",
         user_agent=f"app-{app}/1.0",
         audit_id=f"{rng.getrandbits(64):016x}",
-    )
-
-
-def _rule_break(time_s: float, *, user: str = "ops@example.com") -> record.AuditRecord:
-    binding = {
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "ops"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "web"}],
-    }
-    return testing.audit_record(
-        time_s=time_s,
-        user=user,
-        verb="create",
-        resource="clusterrolebindings",
-        api_group="rbac.authorization.k8s.io",
-        namespace="",
-        name="ops",
-        code=201,
-        request_object=binding,
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-
+import acts
 import msgspec
 import pytest
 
@@ -18,30 +17,6 @@ HOUR_S = 3_600.0
 LEARN_S = testing.START_S + 48 * HOUR_S
 
 RULES = engine.load_catalog()
-
-
-def routine(*, hours: int = 60, seed: int = 3) -> list:
-    """Ten workloads that do the same few things all day, from one place each."""
-    rng = random.Random(seed)
-    records = []
-    for step in range(hours * 30):
-        time_s = testing.START_S + step * 120.0
-        number = rng.randrange(10)
-        verb, resource, name = rng.choice(
-            [("get", "configmaps", "settings"), ("list", "pods", ""), ("get", "secrets", f"app-{number}-tls")]
-        )
-        records.append(
-            testing.audit_record(
-                time_s=time_s,
-                user=f"system:serviceaccount:web:app-{number}",
-                verb=verb,
-                resource=resource,
-                name=name,
-                source_ip=f"10.4.{number}.19",
-                user_agent=f"app-{number}/1.0",
-            )
-        )
-    return records
 
 
 def theft(*, at_s: float, user: str = "system:serviceaccount:web:app-1") -> list:
@@ -80,14 +55,14 @@ def bodies(found) -> list[bytes]:
 
 
 def test_routine_life_raises_nothing():
-    found, _, tally = run(routine())
+    found, _, tally = run(acts.routine())
     assert found == []
     assert tally.used == tally.read
 
 
 def test_a_stolen_credential_within_its_rights_is_one_explained_detection():
     at_s = LEARN_S + 2 * HOUR_S
-    found, _, _ = run(sorted(routine() + theft(at_s=at_s), key=lambda one: one.request_received_timestamp))
+    found, _, _ = run(sorted(acts.routine() + theft(at_s=at_s), key=lambda one: one.request_received_timestamp))
     (one,) = found
     assert one.actor.name == "app-1"
     assert one.namespace == "web"
@@ -114,41 +89,41 @@ def test_without_models_the_same_theft_is_not_seen():
             )
         ]
     )
-    found, _, _ = run(routine() + theft(at_s=LEARN_S + 13 * HOUR_S), policies=policies)
+    found, _, _ = run(acts.routine() + theft(at_s=LEARN_S + 13 * HOUR_S), policies=policies)
     assert not any(detection.kind is vocabulary.DetectionKind.ANOMALY for detection in found)
 
 
 def test_nothing_is_raised_before_the_end_of_learning():
     early = theft(at_s=LEARN_S - 5 * HOUR_S)
-    found, _, _ = run(sorted(routine() + early, key=lambda one: one.request_received_timestamp))
+    found, _, _ = run(sorted(acts.routine() + early, key=lambda one: one.request_received_timestamp))
     assert found == []
 
 
 def test_what_was_flagged_is_not_learned():
     first, second = theft(at_s=LEARN_S + 13 * HOUR_S), theft(at_s=LEARN_S + 13 * HOUR_S + 49 * HOUR_S)
-    found, _, _ = run(routine() + first + second)
+    found, _, _ = run(acts.routine() + first + second)
     assert len(found) == 2, "two days apart they are two incidents, and the first taught nothing"
 
 
 def test_one_actor_and_incident_is_one_object_that_grows():
-    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S) + theft(at_s=LEARN_S + 15 * HOUR_S)
+    records = acts.routine() + theft(at_s=LEARN_S + 13 * HOUR_S) + theft(at_s=LEARN_S + 15 * HOUR_S)
     found, _, _ = run(records)
     assert len(found) == 1
     assert found[0].evidence_count > 3
 
 
 def test_batches_do_not_matter():
-    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
+    records = acts.routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
     assert bodies(run(records, batch=1)[0]) == bodies(run(records, batch=1_000)[0])
 
 
 def test_the_same_stream_gives_the_same_bytes():
-    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
+    records = acts.routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
     assert bodies(run(records)[0]) == bodies(run(records)[0])
 
 
 def test_a_second_delivery_changes_nothing():
-    records = routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
+    records = acts.routine() + theft(at_s=LEARN_S + 13 * HOUR_S)
     doubled = [one for record in records for one in (record, record)]
     found, _, tally = run(doubled)
     assert bodies(found) == bodies(run(records)[0])
@@ -156,7 +131,7 @@ def test_a_second_delivery_changes_nothing():
 
 
 def test_a_borrowed_audit_id_does_not_hide_a_request():
-    harmless = routine()
+    harmless = acts.routine()
     attack = theft(at_s=LEARN_S + 13 * HOUR_S)
     for one, victim in zip(attack, harmless[-3:], strict=True):
         one.audit_id = victim.audit_id
@@ -166,23 +141,7 @@ def test_a_borrowed_audit_id_does_not_hide_a_request():
 
 
 def test_high_rule_hits_are_raised_without_any_history():
-    binding = {
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "ops"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "web"}],
-    }
-    attack = testing.audit_record(
-        user="mallory@example.com",
-        verb="create",
-        resource="clusterrolebindings",
-        api_group="rbac.authorization.k8s.io",
-        namespace="",
-        name="ops",
-        code=201,
-        request_object=binding,
-    )
-    (one,), _, _ = run([attack], learn_until_s=None)
+    (one,), _, _ = run([acts.cluster_admin()], learn_until_s=None)
     assert one.severity.rank >= vocabulary.Severity.HIGH.rank
     assert one.namespace == ""
     assert one.recommendations
@@ -229,7 +188,7 @@ def test_a_record_without_object_status_and_agent_is_judged():
 
 
 def test_a_clock_that_goes_backwards_does_no_harm():
-    records = routine()
+    records = acts.routine()
     for one in records[::50]:
         one.request_received_timestamp = "2001-01-01T00:00:00.000000Z"
     found, through, tally = run(records)
@@ -239,7 +198,7 @@ def test_a_clock_that_goes_backwards_does_no_harm():
 
 def test_one_time_far_ahead_is_counted_and_moves_nothing():
     far = testing.audit_record(time_s=testing.START_S + 4_000 * 24 * HOUR_S, audit_id="far")
-    life = routine()
+    life = acts.routine()
     with_it, _, tally = run([*life[:500], far, *life[500:]])
     assert tally.skipped[base.SkipReason.FAR_FUTURE] == 1
     assert "three years" in tally.recent[-1].detail
@@ -249,13 +208,13 @@ def test_one_time_far_ahead_is_counted_and_moves_nothing():
 def test_a_gap_that_many_records_agree_on_is_believed():
     later_s = testing.START_S + 4_000 * 24 * HOUR_S
     later = [testing.audit_record(time_s=later_s + number, audit_id=f"later-{number}") for number in range(40)]
-    _, through, tally = run([*routine(), *later])
+    _, through, tally = run([*acts.routine(), *later])
     assert tally.skipped[base.SkipReason.FAR_FUTURE] == learning.BELIEVED_AFTER - 1
     assert through.learning.now_s == later_s + 39
 
 
 def test_a_record_that_makes_us_fail_costs_itself_alone(monkeypatch):
-    life = routine()[:50]
+    life = acts.routine()[:50]
     through = pipeline.Pipeline(rules=engine.RuleEngine(RULES))
     judge = through.step
 
@@ -304,29 +263,14 @@ def test_pod_bound_token_from_a_second_address_is_theft():
 
 
 def test_models_rest_when_told_and_wake_where_they_were():
-    found, through, tally = run(routine())
+    found, through, tally = run(acts.routine())
     assert not found
     before = through.models.records
     through.models_rest = True
     at_s = testing.START_S + 61 * HOUR_S
     assert not through.process(theft(at_s=at_s), tally=tally), "no rule speaks of a theft within the rights"
     assert through.models.records == before, "nothing is learned"
-    binding = {
-        "kind": "ClusterRoleBinding",
-        "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "web"}],
-    }
-    break_in = testing.audit_record(
-        time_s=at_s + 60.0,
-        user="ops@example.com",
-        verb="create",
-        resource="clusterrolebindings",
-        api_group="rbac.authorization.k8s.io",
-        namespace="",
-        name="ops",
-        code=201,
-        request_object=binding,
-    )
+    break_in = acts.cluster_admin(time_s=at_s + 60.0)
     assert through.process([break_in], tally=tally), "rules go on"
     through.models_rest = False
     again = [msgspec.structs.replace(one, audit_id=f"{one.audit_id}-again") for one in theft(at_s=at_s + 120.0)]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-
+import acts
 import pytest
 
 from riverwatch import testing, vocabulary
@@ -23,29 +22,6 @@ FALSE, EXPECTED, TRUE = (
     vocabulary.Verdict.EXPECTED,
     vocabulary.Verdict.TRUE_POSITIVE,
 )
-
-
-def routine(*, since_s: float = testing.START_S, hours: int = 60) -> list:
-    """Ten workloads that do the same few things all day, from one place each."""
-    rng = random.Random(3)
-    records = []
-    for step in range(hours * 30):
-        number = rng.randrange(10)
-        verb, resource, name = rng.choice(
-            [("get", "configmaps", "settings"), ("list", "pods", ""), ("get", "secrets", f"app-{number}-tls")]
-        )
-        records.append(
-            testing.audit_record(
-                time_s=since_s + step * 120.0,
-                user=f"system:serviceaccount:web:app-{number}",
-                verb=verb,
-                resource=resource,
-                name=name,
-                source_ip=f"10.4.{number}.19",
-                user_agent=f"app-{number}/1.0",
-            )
-        )
-    return records
 
 
 def theft(at_s: float, *, address: str = "198.51.100.7", secret: str = "app-2-tls") -> list:
@@ -98,7 +74,7 @@ def feed(through: pipeline.Pipeline, records) -> list:
 @pytest.fixture(scope="module")
 def learned() -> dict:
     through = pipeline.Pipeline(rules=engine.RuleEngine(RULES), learn_until_s=LEARN_S)
-    assert feed(through, routine()) == []
+    assert feed(through, acts.routine()) == []
     return snapshot.unpack(snapshot.pack(through.snapshot()))
 
 
