@@ -71,8 +71,9 @@ def time_or_never(text: str | None) -> float:
     if text is None:
         return math.inf
     try:
-        if text[19:20] == "." and text[-1] == "Z" and text[20:-1].isdigit():
-            return _epoch_of_second(text[:19]) + float(text[19:-1])
+        # As kube-apiserver writes all of them: microseconds, UTC.
+        if len(text) == 27 and text[26] == "Z" and text[19] == "." and text[20:26].isdigit():
+            return _epoch_of_second(text[:19]) + float(text[19:26])
         return parse_time(text)
     except (ValueError, OverflowError):
         return math.inf

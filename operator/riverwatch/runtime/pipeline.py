@@ -17,7 +17,7 @@ from riverwatch.activity import dedupe, normalise, record
 from riverwatch.api.v1alpha1 import words
 from riverwatch.detections import advice, finding, fold
 from riverwatch.features import inventory, node_places, vector, volumes
-from riverwatch.models import bank, drift
+from riverwatch.models import bank, credential, drift
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
 from riverwatch.runtime import credential_use, memory, relearn, shortcut
@@ -259,34 +259,39 @@ class Pipeline:
         rules, mode = ruled
         measured = vector.measure(
             activity,
-            rules=_rules_told(activity, hits),
+            rules=_rules_told(activity, hits) if hits else vector.NOT_APPLICABLE,
             own_pod=self.inventory.own_pod(activity.principal, activity.source_ip),
             siblings=self.inventory.siblings(activity.principal),
             volume=volume,
         )
         use = credential_use.of(activity, self.inventory)
-        activity = engine.answering(activity, hits)
+        activity = engine.answering(activity, hits) if hits else activity
         parts = self.models.opinion(measured, use) if mode.models_judge else []
         if mode.models_judge and (parts or self.models.opens_burst(measured)):
             self.drift.feed(measured.home, parts, time_s=activity.time_s)
         told = hits
         if self.verdicts.about(actor := judge.case_key(activity)):
             told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
-        question = judge.Question(
-            activity=activity,
-            measured=measured,
-            use=use,
-            hits=told,
-            parts=parts,
-            warm=self.learning.warm(rules, records=self.models.records),
-            muted=self.learning.muted,
-            policy=rules,
-            say=advice.summary,
-        )
-        worth_it = told or sum(part.nats for part in parts) >= judge.LEAST_JUDGED_NATS
-        verdict = self.judge.decide(question) if worth_it else None
-        if mode.models_learn:
-            self._learn(question, verdict, quiet_key=0 if hits else key)
+        worth_it = told or sum([part.nats for part in parts]) >= judge.LEAST_JUDGED_NATS
+        relearned = mode.models_learn and measured.home in self.relearning and measured.home not in self.frozen
+        verdict = None
+        if worth_it or relearned:
+            question = judge.Question(
+                activity=activity,
+                measured=measured,
+                use=use,
+                hits=told,
+                parts=parts,
+                warm=self.learning.warm(rules, records=self.models.records),
+                muted=self.learning.muted,
+                policy=rules,
+                say=advice.summary,
+            )
+            verdict = self.judge.decide(question) if worth_it else None
+        if mode.models_learn and (verdict is None or not verdict.hold):
+            self._learn(activity, measured, use, quiet_key=0 if hits else key)
+        if relearned:
+            relearn.beside(self.models, self.judge, question, verdict, age_s=self.learning.age_s())
         if verdict is None:
             return None
         self.folder.note(activity, verdict, runs_as=self.inventory.runs_as)
@@ -309,21 +314,18 @@ class Pipeline:
         self.relearning = frozenset(self.models.versions.shadows)
         self.judge.comparison.keep(self.relearning)
 
-    def _learn(self, question: judge.Question, verdict: judge.Verdict | None, *, quiet_key: int) -> None:
-        """Learn one activity unless it is held back; remember it as quiet when its key is given."""
-        measured, use = question.measured, question.use
-        frozen = measured.home in self.frozen
-        if verdict is None or not verdict.hold:
-            self.node_places.see(question.activity)
-            if not frozen:
-                home, habit = self.models.learn(measured, use)
-                if quiet_key and habit.whole:
-                    self._shortcut.remember(quiet_key, question.activity, learned=(measured, home, habit))
-            elif use is not None:
-                # Where credentials belong is a fact about the cluster, not a habit of the namespace.
-                self.models.credentials.learn(use)
-        if measured.home in self.relearning and not frozen:
-            relearn.beside(self.models, self.judge, question, verdict, age_s=self.learning.age_s())
+    def _learn(
+        self, activity: record.Activity, measured: vector.FeatureVector, use: credential.Use | None, *, quiet_key: int
+    ) -> None:
+        """Learn one activity that is not held back; remember it as quiet when its key is given."""
+        self.node_places.see(activity)
+        if measured.home not in self.frozen:
+            home, habit = self.models.learn(measured, use)
+            if quiet_key and habit.whole:
+                self._shortcut.remember(quiet_key, activity, learned=(measured, home, habit))
+        elif use is not None:
+            # Where credentials belong is a fact about the cluster, not a habit of the namespace.
+            self.models.credentials.learn(use)
 
 
 def _place(where: str, place: int) -> str:

@@ -147,6 +147,7 @@ class Shortcut:
                 now_s = time_s if time_s > now_s else now_s  # noqa: FURB136 - a call costs more
                 where = _place_of_credential(source)
                 if known.asks or known.kinds or now_s >= sweep_s or (where and settled_until(where, 0.0) <= time_s):
+                    learning.now_s = now_s
                     try:
                         one = self._ask(Strange(place, source, key), known, time_s, hour, where)
                     except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
@@ -189,6 +190,8 @@ class Shortcut:
     ) -> None:
         """Remember that a record was quiet: no rule raised anything, and nothing was new or it was learned.
 
+        Whether that still holds is asked when the combination is seen again; many never are.
+
         Parameters
         ----------
         key
@@ -213,11 +216,10 @@ class Shortcut:
             namespace=principal.namespace,
             home=home,
             habit=habit,
-            edition=NEVER,
+            edition=NEVER if learned else habit.edition,
             values=routine.without_volume(measured.values) if measured else (),
         )
-        if self._still_quiet(known):
-            self._routine.remember(key, known)
+        self._routine.remember(key, known)
 
     def _look(self, *, anew: bool = False) -> tuple[float, float, int]:
         """Look at what may have changed since the last record; `anew` also at what only changes between batches.
@@ -276,7 +278,7 @@ class Shortcut:
     def _ask(self, one: Strange, known: routine.Known, time_s: float, hour: str, where: int) -> Strange | None:
         """Ask the rules, the volumes and the credential model; return what must be judged, or learn it."""
         through, source = self._through, one.source
-        if through.learning.now_s < time_s >= through.judge.next_sweep_s:
+        if through.learning.now_s >= through.judge.next_sweep_s:
             through.advance(time_s)
         activity, use = None, None
         loud: Sequence[rules_base.RuleHit] = engine.NO_HITS
@@ -295,7 +297,7 @@ class Shortcut:
             )
         if (
             loud
-            or known.edition != known.habit.edition
+            or (known.learns and known.edition != known.habit.edition)
             or known.generation != self._routine.generation
             or (volume and not routine.knows_volume(known, volume))
             or (use is not None and through.models.credentials.opinion(use) is not None)

@@ -10,6 +10,7 @@ comes from records.
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 import statistics
 
@@ -141,7 +142,7 @@ class Calibrator:
         return self._fit
 
     def _fitted(self) -> Tail:
-        top = sorted((nats for epoch in self._epochs for nats in epoch.top), reverse=True)
+        top = sorted(itertools.chain.from_iterable(epoch.top for epoch in self._epochs), reverse=True)
         size = min(TAIL, int(self.cases * TAIL_SHARE))
         if size < MIN_TAIL:
             return Tail(PRIOR_LEVEL_NATS, PRIOR_SCALE_NATS, max(self.cases, 1) / self.days)

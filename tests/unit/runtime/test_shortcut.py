@@ -202,6 +202,13 @@ def test_a_known_record_without_a_usable_time_is_not(settled, stamp):
     assert slow(settled, [odd]) == 1
 
 
+def test_rules_alone_pass_what_they_are_silent_about():
+    through = pipeline.Pipeline(rules=engine.RuleEngine(RULES))
+    through.models_rest = True
+    assert slow(through, known_life()) == 1
+    assert (through.used, through.models.records) == (60, 0)
+
+
 def test_a_copy_is_counted_as_one(settled):
     tally = base.Tally()
     assert slow(settled, [next_one(), next_one()], tally) == 0
