@@ -36,6 +36,7 @@ REFUSED = frozenset({401, 403})
 DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched"})
 """Kinds that count different things instead of requests."""
 
+_LENGTHS = tuple((place, length_s) for place, (length_s, _) in enumerate(WINDOWS))
 _WRITES = frozenset({"create", "update", "patch"})
 _CHATTER = frozenset({"leases", "events", "tokenreviews", "subjectaccessreviews", "selfsubjectaccessreviews"})
 
@@ -106,15 +107,16 @@ class Windows:
                 return 0
             self.things[thing] = max(time_s, last_s)
         reached = 0
-        for place, (length_s, _) in enumerate(WINDOWS):
-            start_s = self.starts[place]
+        starts, counts = self.starts, self.counts
+        for place, length_s in _LENGTHS:
+            start_s = starts[place]
             if time_s >= start_s + length_s:
-                start_s = self.starts[place] = time_s - time_s % length_s
-                self.counts[place] = 0
+                start_s = starts[place] = time_s - time_s % length_s
+                counts[place] = 0
             elif time_s < start_s:
                 continue  # a record that came late; its window is gone
             if last_s < start_s:
-                count = self.counts[place] = self.counts[place] + 1
+                count = counts[place] = counts[place] + 1
                 if not count & (count - 1):
                     reached |= 1 << place
         return reached
@@ -151,7 +153,8 @@ class Volumes:
             if counted is None:
                 counted = windows[kind] = Windows(distinct=kind in DISTINCT_KINDS)
             reached = counted.add(time_s, "" if counted.things is None else _thing(kind, namespace, name))
-            if not reached:
+            if not reached or counted.counts[-1] < LEAST:
+                # Windows lie within each other: no count is larger than that of the longest one.
                 continue
             for place, (length_s, words) in enumerate(WINDOWS):
                 count = counted.counts[place]

@@ -101,7 +101,7 @@ class Shortcut:
         """Forget everything; what follows is judged anew."""
         self._routine.clear()
 
-    def strange(  # noqa: C901, PLR0915 - the hot loop: a call costs more than a branch
+    def strange(  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call costs more than a branch
         self, records: Iterable[record.AuditRecord], *, tally: sources_base.Tally, fail: Fail
     ) -> Iterator[Strange]:
         """Pass the quiet records of a batch, and yield the others, to be judged before the next one is asked for.
@@ -149,11 +149,12 @@ class Shortcut:
                 if known.asks or known.kinds or now_s >= sweep_s or (where and settled_until(where, 0.0) <= time_s):
                     learning.now_s = now_s
                     try:
-                        one = self._ask(Strange(place, source, key), known, time_s, hour, where)
+                        one = self._ask((place, source, key), known, time_s, hour, where)
                     except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
                         fail(place, error)
                         continue
-                    far_s, sweep_s, generation = self._look()
+                    if now_s >= sweep_s:
+                        far_s, sweep_s, generation = self._look()
                 else:
                     one = None
                     if known.learns and learn(known, time_s, hour=hour) and known.judged:
@@ -275,9 +276,11 @@ class Shortcut:
         known.generation = self._routine.generation
         return True
 
-    def _ask(self, one: Strange, known: routine.Known, time_s: float, hour: str, where: int) -> Strange | None:
+    def _ask(
+        self, one: tuple[int, record.AuditRecord, int], known: routine.Known, time_s: float, hour: str, where: int
+    ) -> Strange | None:
         """Ask the rules, the volumes and the credential model; return what must be judged, or learn it."""
-        through, source = self._through, one.source
+        through, source = self._through, one[1]
         if through.learning.now_s >= through.judge.next_sweep_s:
             through.advance(time_s)
         activity, use = None, None
@@ -302,7 +305,7 @@ class Shortcut:
             or (volume and not routine.knows_volume(known, volume))
             or (use is not None and through.models.credentials.opinion(use) is not None)
         ):
-            return one._replace(activity=activity or normalise.from_audit(source), loud=loud, volume=volume)
+            return Strange(*one, activity or normalise.from_audit(source), loud, volume)
         if not known.learns:
             return None
         if routine.learn(known, time_s, hour=hour, volume=volume) and known.judged:
