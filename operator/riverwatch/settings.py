@@ -8,6 +8,7 @@ default. Called by `cli.run`; everyone else is given the object.
 from __future__ import annotations
 
 import difflib
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Annotated
@@ -26,6 +27,11 @@ RIVERWATCH_AUDIT_PORT."""
 Port = Annotated[int, pydantic.Field(ge=0, le=65535)]
 Positive = Annotated[int, pydantic.Field(gt=0)]
 Seconds = Annotated[float, pydantic.Field(gt=0)]
+
+
+def _paths(given: object) -> object:
+    """Split paths as an environment variable holds them."""
+    return tuple(path for path in given.split(os.pathsep) if path) if isinstance(given, str) else given
 
 
 class Settings(pydantic.BaseModel):
@@ -69,6 +75,10 @@ class Settings(pydantic.BaseModel):
     """Whether the audit receiver also answers admission reviews, for clusters whose audit log is out of reach."""
     admission_token_file: pathlib.Path | None = None
     """File with the tokens that may end the path of admission reviews, one a line; read again when it changes."""
+
+    history: Annotated[tuple[pathlib.Path, ...], pydantic.BeforeValidator(_paths)] = ()
+    """Audit logs of the past, files or folders, that are learned before the first batch unless something was learned
+    already; nothing is raised for them. In the environment separated by colons."""
 
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus reach it on the pod's address
     """Address of /healthz, /readyz and /metrics."""

@@ -91,3 +91,9 @@ def test_path_is_a_path():
     assert settings.read({"RIVERWATCH_STATE_DIR": "/var/lib/riverwatch"}).state_dir == pathlib.Path(
         "/var/lib/riverwatch"
     )
+
+
+def test_history_holds_several_paths():
+    paths = (pathlib.Path("/logs/a"), pathlib.Path("/logs/b"))
+    assert settings.read({"RIVERWATCH_HISTORY": "/logs/a:/logs/b"}).history == paths
+    assert settings.read({}, {"history": list(paths)}).history == paths

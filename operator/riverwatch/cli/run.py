@@ -19,6 +19,10 @@ from riverwatch import errors, logs, settings
 
 
 def run(  # noqa: PLR0917 - typer makes an option of each
+    history: Annotated[
+        list[pathlib.Path] | None,
+        typer.Argument(help="Audit logs of the past, files or folders, to learn from first; nothing is raised."),
+    ] = None,
     kubeconfig: Annotated[pathlib.Path | None, typer.Option(help="Credentials of the API server.")] = None,
     namespace: Annotated[str | None, typer.Option(help="Namespace of the operator.")] = None,
     audit_host: Annotated[str | None, typer.Option(help="Address of the audit receiver.")] = None,

@@ -13,10 +13,11 @@ receivers first, so that nothing new comes, then the worker drains its queue, th
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from riverwatch import clock, metrics, outputs, settings
+from riverwatch import clock, errors, metrics, outputs, settings
 from riverwatch.control import (
     durable,
     figures,
@@ -55,8 +56,8 @@ from riverwatch.outputs import (
 from riverwatch.rules import engine
 from riverwatch.rules import rule as rule_types
 from riverwatch.runtime import context as contexts
-from riverwatch.runtime import fairness, leader, pipeline, worker, worker_queue
-from riverwatch.sources import audit_webhook, host
+from riverwatch.runtime import fairness, history, leader, pipeline, worker, worker_queue
+from riverwatch.sources import audit_file, audit_webhook, host
 from riverwatch.sources import base as sources_base
 
 _log = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ class Operator:
         dispatcher = self._dispatcher([writer, announcer])
         self._report = statuses.Statuses(client, time=self._time, report=self._count_status)
         rule_engine = engine.RuleEngine(engine.load_catalog())
-        memory = pipeline.Pipeline(rules=rule_engine)
+        memory = self._memory = pipeline.Pipeline(rules=rule_engine)
+        self._started = False
         self._durable = self._opened(memory)
         self.context = contexts.Context(
             settings=chosen,
@@ -178,12 +180,18 @@ class Operator:
         """
         self.context.readiness.wait_for("receivers", "starting")
         await self._probes.start()
+        try:
+            await asyncio.to_thread(self._learn_history, stop)
+        except errors.BadInputError:
+            await self._probes.stop()
+            raise
         self.context.dispatcher.start()
         self._report.lane.start()
         self.context.worker.hold(within_s=HOLD_S)
         self.context.worker.start()
         try:
             await asyncio.to_thread(self._receivers.start)
+            self._started = True
             self.context.readiness.done("receivers")
             self._steward.start()
             self._announce()
@@ -195,8 +203,31 @@ class Operator:
             await self._probes.stop()
             _log.info("stopped")
 
+    def _learn_history(self, stop: asyncio.Event) -> None:
+        """Learn audit logs of the past, when there are any and nothing was learned before; until `stop` is set.
+
+        Raises
+        ------
+        BadInputError
+            When a file is missing or holds no audit record.
+        """
+        paths = self._settings.history
+        if not paths:
+            return
+        self.context.readiness.wait_for("history", "learning from audit logs of the past")
+        tally = sources_base.Tally()
+        batches = audit_file.read_paths([str(path) for path in paths], tally=tally)
+        going_on = itertools.takewhile(lambda _: not stop.is_set(), batches)
+        if history.learn(going_on, self._memory, tally=tally):
+            _log.info("history learned", extra={"count": tally.used, "reason": tally.summary()})
+        else:
+            _log.info("history is not read again: what was learned before is in force")
+        self.context.readiness.done("history")
+
     def health(self) -> Mapping[str, str]:
-        """Say which threads have ended that must not."""
+        """Say which threads have ended that must not; while history is learned there are none yet."""
+        if not self._started:
+            return {}
         parts = {"worker": self.context.worker.alive, "receivers": self._receivers.alive}
         return {name: "" if alive else "its thread has ended" for name, alive in parts.items()}
 

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import msgspec
 import pytest
 import typer
 import typer.testing
 
 from riverwatch import logs
+from riverwatch.activity import sample
 from riverwatch.cli import run as run_command
 
 KUBECONFIG = """\
@@ -92,3 +94,38 @@ def test_signal_stops_it_cleanly_even_while_the_api_server_is_away(kubeconfig):
     assert process.wait(timeout=30) == 0
     assert '"message":"stopped"' in rest
     assert "Traceback" not in rest
+
+
+LOOPBACK = ("--audit-insecure", "--audit-host", "127.0.0.1", "--audit-port", "0")
+PROBES = ("--probe-host", "127.0.0.1", "--probe-port", "0")
+
+
+def test_history_without_an_audit_record_is_refused(refused, kubeconfig, tmp_path):
+    log = tmp_path / "audit.log"
+    log.write_text("no record\n")
+    told = refused(log, "--kubeconfig", kubeconfig, *LOOPBACK, *PROBES)
+    assert "audit.log" in told
+
+
+def test_history_is_learned_before_anything_is_received(kubeconfig, tmp_path):
+    log = tmp_path / "audit.log"
+    log.write_bytes(b"".join(msgspec.json.encode(sample.audit_record(audit_id=str(n))) + b"\n" for n in range(20)))
+    process = subprocess.Popen(
+        command(log, "--kubeconfig", kubeconfig, *LOOPBACK, *PROBES), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "probes listen" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 0
+    learned, listens = (
+        next(place for place, line in enumerate(lines) if words in line)
+        for words in ("history learned", "audit receiver listens")
+    )
+    assert learned < listens
+    assert '"count":20' in lines[learned]
