@@ -267,12 +267,12 @@ class Pipeline:
         use = credential_use.of(activity, self.inventory)
         activity = engine.answering(activity, hits) if hits else activity
         parts = self.models.opinion(measured, use) if mode.models_judge else []
-        if mode.models_judge and (parts or self.models.opens_burst(measured)):
+        if (parts or self.models.opens_burst(measured)) and mode.models_judge:
             self.drift.feed(measured.home, parts, time_s=activity.time_s)
         told = hits
         if self.verdicts.about(actor := judge.case_key(activity)):
             told, parts = self.verdicts.hits(actor, activity, hits), self.verdicts.parts(actor, activity, parts)
-        worth_it = told or sum([part.nats for part in parts]) >= judge.LEAST_JUDGED_NATS
+        worth_it = told or (parts and sum([part.nats for part in parts]) >= judge.LEAST_JUDGED_NATS)
         relearned = mode.models_learn and measured.home in self.relearning and measured.home not in self.frozen
         verdict = None
         if worth_it or relearned:

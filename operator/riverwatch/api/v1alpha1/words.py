@@ -6,6 +6,7 @@ Free of pydantic, so that the stages that judge can import them.
 from __future__ import annotations
 
 import enum
+import functools
 
 GROUP = "riverwatch.dev"
 """API group of every kind."""
@@ -29,22 +30,22 @@ class PolicyMode(enum.StrEnum):
     DISABLED = "Disabled"
     """Nothing is judged or learned. Not called Off, which YAML 1.1 (and so kubectl) reads as the boolean false."""
 
-    @property
+    @functools.cached_property
     def rules_judge(self) -> bool:
         """Whether rule hits may be raised."""
         return self in (PolicyMode.DETECT, PolicyMode.RULES_ONLY)
 
-    @property
+    @functools.cached_property
     def models_judge(self) -> bool:
         """Whether anomalies may be raised."""
         return self is PolicyMode.DETECT
 
-    @property
+    @functools.cached_property
     def models_learn(self) -> bool:
         """Whether models may learn."""
         return self in (PolicyMode.DETECT, PolicyMode.LEARN_ONLY)
 
-    @property
+    @functools.cached_property
     def models_rest(self) -> PolicyMode:
         """What is left of this mode while models neither judge nor learn."""
         return PolicyMode.RULES_ONLY if self.rules_judge else PolicyMode.DISABLED
