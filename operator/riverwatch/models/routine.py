@@ -17,15 +17,11 @@ from riverwatch.features import catalog, vector
 from riverwatch.models import levels, novelty
 
 MAX_KNOWN = 60_000
-"""Combinations remembered over all identities, about 500 bytes each; as many credentials, about 100 bytes each."""
+"""Combinations remembered over all identities, about 500 bytes each."""
 
 ASK_AGAIN_S = 600.0
-"""Seconds of record time, at most, for which a change of the inventory is not noticed: whose pod an address is, which
-accounts are siblings, and whether the owner of a credential still lives."""
-
-SETTLED_S = 3_600.0
-"""Seconds for which a credential need not be asked about: it may have been forgotten for newer ones. Tokens live as
-long."""
+"""Seconds of record time, at most, for which a change of the inventory is not noticed: whose pod an address is, and
+which accounts are siblings."""
 
 HOUR = catalog.INDEX["hour"]
 """Place of the attribute that changes with time alone."""
@@ -80,7 +76,7 @@ class Known(msgspec.Struct, gc=False):
 
 
 class Routine:
-    """Combinations of one identity's attributes that its habit knows, and credentials that are where they belong.
+    """Combinations of one identity's attributes that its habit knows.
 
     Keys are 64-bit hashes: two of a hundred thousand collide with a chance of 3 in 10 billion, and nobody can aim at
     it, because hashes of strings are salted per process.
@@ -89,8 +85,6 @@ class Routine:
     def __init__(self) -> None:
         self.known: dict[int, Known] = {}
         """`features.vector.context_key` of a record -> what is known about all such records."""
-        self.settled: dict[int, float] = {}
-        """Key of a credential in its place -> record time at which the model is asked again."""
         self.generation = 0
         """What was asked in an earlier one is asked again at its next use."""
 
@@ -103,21 +97,13 @@ class Routine:
             self.known.clear()
         self.known[key] = known
 
-    def settle(self, key: int, time_s: float) -> None:
-        """Remember that a credential was used where it belongs, so that a further use teaches nothing for a while."""
-        if len(self.settled) >= MAX_KNOWN:
-            self.settled.clear()
-        self.settled[key] = time_s + SETTLED_S
-
     def expire(self) -> None:
         """Have everything asked again at its next use, because settings or whole parts have changed."""
         self.generation += 1
-        self.settled.clear()
 
     def clear(self) -> None:
         """Forget everything; what follows is asked anew."""
         self.known.clear()
-        self.settled.clear()
 
 
 def still_known(known: Known) -> bool:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from riverwatch.activity import dedupe, normalise, record
+from riverwatch.activity import dedupe, identities, normalise, record
 from riverwatch.features import inventory, node_places, vector, volumes
 from riverwatch.models import bank, drift, levels, novelty, routine
 from riverwatch.rules import base as rules_base
@@ -34,6 +34,8 @@ NEVER = -1
 """An edition that no habit has, so that all values are looked up: not everything that was learned is known."""
 
 _NO_OBJECT = record.ObjectReference()
+
+_NODE = identities.PrincipalKind.NODE
 
 _RECEIVED = "RequestReceived"
 """The stage that comes before the result is known."""
@@ -117,7 +119,7 @@ class Shortcut:
         """
         through, memory = self._through, self._routine
         key_of, time_of, learn, absent = vector.context_key, normalise.time_or_never, routine.learn, record.ABSENT
-        find, settled_until, seen = memory.known.get, memory.settled.get, through.dedupe.seen
+        find, seen, at_home = memory.known.get, through.dedupe.seen, self._at_home
         used = bodies = credentials = duplicates = learned = 0
         far_s, sweep_s, generation = self._look(anew=True)
         learning, models = through.learning, through.models
@@ -145,11 +147,12 @@ class Shortcut:
                 continue
             else:
                 now_s = time_s if time_s > now_s else now_s  # noqa: FURB136 - a call costs more
-                where = _place_of_credential(source)
-                if known.asks or known.kinds or now_s >= sweep_s or (where and settled_until(where, 0.0) <= time_s):
+                extra = source.user.extra if source.user is not None else None
+                named = extra is not None and bool(extra.credential_id and extra.credential_id[0])
+                if known.asks or known.kinds or now_s >= sweep_s or (named and not at_home(extra, known)):
                     learning.now_s = now_s
                     try:
-                        one = self._ask((place, source, key), known, time_s, hour, where)
+                        one = self._ask((place, source, key), known, time_s, hour)
                     except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
                         fail(place, error)
                         continue
@@ -163,11 +166,10 @@ class Shortcut:
                     used += 1
                     learned += known.learns
                     bodies += source.request_object is not absent
-                    credentials += where != 0
+                    credentials += named
                     continue
             # What follows must find the same state as if the quiet records had been judged one by one.
-            models.records += learned
-            learned = 0
+            models.records, learned = models.records + learned, 0
             if used and now_s > learning.now_s:
                 learning.now_s = now_s
             assert one
@@ -277,7 +279,7 @@ class Shortcut:
         return True
 
     def _ask(
-        self, one: tuple[int, record.AuditRecord, int], known: routine.Known, time_s: float, hour: str, where: int
+        self, one: tuple[int, record.AuditRecord, int], known: routine.Known, time_s: float, hour: str
     ) -> Strange | None:
         """Ask the rules, the volumes and the credential model; return what must be judged, or learn it."""
         through, source = self._through, one[1]
@@ -285,8 +287,8 @@ class Shortcut:
             through.advance(time_s)
         activity, use = None, None
         loud: Sequence[rules_base.RuleHit] = engine.NO_HITS
-        unsettled = where != 0 and known.learns and self._routine.settled.get(where, 0.0) <= time_s
-        if unsettled and not self._at_home(source, known):
+        extra = source.user.extra if source.user is not None else None
+        if not self._at_home(extra, known):
             activity = normalise.from_audit(source)
             use = credential_use.of(activity, through.inventory)
         if known.asks:
@@ -312,24 +314,20 @@ class Shortcut:
             through.drift.feed(known.namespace, (), time_s=time_s)
         if use is not None:
             through.models.credentials.learn(use)
-        if unsettled and (use is None or through.models.credentials.settled(use)):
-            self._routine.settle(where, time_s)
         return None
 
-    def _at_home(self, source: record.AuditRecord, known: routine.Known) -> bool:
-        """Tell whether the credential of a record was counted from its place, and its pod lives as far as known."""
-        extra = source.user.extra if source.user is not None else None
-        if extra is None or not extra.credential_id:
-            return False
+    def _at_home(self, extra: record.UserExtra | None, known: routine.Known) -> bool:
+        """Tell whether nothing can be learned from the use of a credential: it is bound to nothing, or in its place."""
+        if extra is None or not extra.credential_id or not known.learns or not known.source_ip:
+            return True
+        if known.principal.kind is _NODE:
+            return self._through.models.credentials.settled_at(extra.credential_id[0], known.source_ip, "")
         pod, uid = extra.pod_name and extra.pod_name[0], extra.pod_uid and extra.pod_uid[0]
-        if pod and self._through.inventory.ended(known.principal.namespace, pod):
+        if not pod:
+            return True
+        if self._through.inventory.ended(known.principal.namespace, pod):
             return False
         return self._through.models.credentials.settled_at(extra.credential_id[0], known.source_ip, uid or "")
-
-
-def _count_copies(tally: sources_base.Tally, count: int) -> None:
-    if count:
-        tally.count_only(sources_base.SkipReason.DUPLICATE, count)
 
 
 def loud_of(
@@ -343,16 +341,6 @@ def loud_of(
     return loud
 
 
-def _place_of_credential(source: record.AuditRecord) -> int:
-    """Return a number for the credential of a record, its pod and where it is used; 0 when it names none."""
-    extra = source.user.extra if source.user is not None else None
-    if extra is None or not extra.credential_id or not extra.credential_id[0]:
-        return 0
-    return hash(
-        (
-            extra.credential_id[0],
-            extra.pod_name and extra.pod_name[0],
-            extra.pod_uid and extra.pod_uid[0],
-            source.source_ips and source.source_ips[0],
-        )
-    )
+def _count_copies(tally: sources_base.Tally, count: int) -> None:
+    if count:
+        tally.count_only(sources_base.SkipReason.DUPLICATE, count)

@@ -105,15 +105,12 @@ def test_it_is_emptied_when_full(monkeypatch, known) -> None:
     cache = routine.Routine()
     for key in range(3):
         cache.remember(key, known)
-        cache.settle(key, START_S)
-    assert (len(cache.known), len(cache.settled)) == (1, 1)
+    assert len(cache.known) == 1
 
 
 def test_all_of_it_is_asked_about_again_when_told(known) -> None:
     cache = routine.Routine()
     cache.remember(7, known)
-    cache.settle(8, START_S)
     generation = cache.generation
     cache.expire()
     assert cache.generation > generation
-    assert not cache.settled

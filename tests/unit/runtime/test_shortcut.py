@@ -12,7 +12,7 @@ import pytest
 from riverwatch import testing, vocabulary
 from riverwatch.activity import record
 from riverwatch.detections import render
-from riverwatch.models import routine
+from riverwatch.models import credential, routine
 from riverwatch.rules import engine, loading, sigma
 from riverwatch.runtime import pipeline, shortcut
 from riverwatch.scoring import policy, policy_compile, triage
@@ -226,6 +226,21 @@ def test_a_token_from_a_second_address_is_judged():
     elsewhere = next_one(extra=token, user="system:serviceaccount:web:back", source_ip="10.4.9.9")
     assert slow(through, [next_one(extra=token)]) == 0
     assert slow(through, [elsewhere]) == 1
+
+
+def test_a_token_that_was_everywhere_is_judged_where_it_began():
+    token = {
+        "authentication.kubernetes.io/credential-id": ["JTI=1"],
+        "authentication.kubernetes.io/pod-name": ["front-1"],
+    }
+    through = pipeline.Pipeline(rules=engine.RuleEngine(RULES))
+    slow(through, known_life(extra=token))
+    for number in range(100):
+        # Tokens do not move as a rule.
+        through.models.credentials.learn(credential.Use(f"JTI=other-{number // 2}", "token", "pod web/x", "10.4.1.1"))
+    places = [f"198.51.{place}.7" for place in range(credential.MAX_ADDRESSES + 1)]
+    slow(through, [next_one(extra=token, source_ip=place, audit_id=place) for place in places])
+    assert slow(through, [next_one(extra=token)]) == 1
 
 
 def test_a_failure_costs_one_record(settled, monkeypatch):
