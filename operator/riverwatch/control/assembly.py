@@ -22,7 +22,6 @@ from riverwatch.control import (
     durable,
     figures,
     figures_inside,
-    heartbeat,
     inventory,
     ladder,
     last_good,
@@ -35,7 +34,7 @@ from riverwatch.control import (
     statuses,
     steward,
     stream_health,
-    stream_peers,
+    stream_parts,
     triage,
     watched,
 )
@@ -340,7 +339,7 @@ class Operator:
         ]
 
     def _chores(self) -> list[steward.Chore]:
-        self._stream = self._stream_health()
+        self._beat, self._stream = stream_parts.build(self.context, self._leader)
         reporter = models.ModelReporter(
             self._report,
             operator_namespace=self._settings.namespace,
@@ -351,8 +350,6 @@ class Operator:
             checkpoints=self._durable.counts if self._durable else None,
         )
         self._stream.changed = self._if_leading(reporter.run)
-        if self._leader is not None:
-            self._share_stream(self._leader)
         self._stream.further.append(self._ladder.observation)
         chores = [
             steward.Chore("stream", stream_health.TICK_S, self._stream.run),
@@ -364,31 +361,6 @@ class Operator:
         if self._leader is not None:
             chores.insert(0, steward.Chore("lead", leader.STEP_S, self._leader.step))
         return chores
-
-    def _stream_health(self) -> stream_health.StreamHealth:
-        """Make what watches the stream itself."""
-        context, chosen = self.context, self._settings
-        self._beat = heartbeat.Heartbeat(context.client, time=self._time, patience_s=chosen.heartbeat_patience_s)
-        context.worker.watch.on_own(self._beat.hear)
-        return stream_health.StreamHealth(
-            context.client,
-            context.worker.watch,
-            context.worker.change,
-            self._beat,
-            namespace=chosen.namespace,
-            object_name=models.OBJECT_NAME,
-            every_s=chosen.heartbeat_s,
-            time=self._time,
-        )
-
-    def _share_stream(self, elected: leader.Leader) -> None:
-        """Have replicas tell each other what they see of the stream."""
-        self._stream.leads = lambda: elected.leads
-        self._stream.share(
-            stream_peers.Peers(
-                self.context.client, namespace=self._settings.namespace, me=leader.instance(), time=self._time
-            )
-        )
 
     def _if_leading(self, run: Callable[[], object]) -> Callable[[], None]:
         """Have something done only while this replica leads, or always when nobody is elected."""
