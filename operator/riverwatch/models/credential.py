@@ -159,7 +159,7 @@ class Credential(river_base.AnomalyDetector):
             if len(known) == 2:
                 self._moved[use.kind] = self._moved.get(use.kind, 0.0) + 1.0
             known.append(use.address)
-            del known[1 : len(known) - MAX_ADDRESSES]
+            del known[1 : max(1, len(known) - MAX_ADDRESSES)]
 
     def _learn_place(self, use: Use) -> None:
         if not use.owner_uid:
@@ -167,7 +167,7 @@ class Credential(river_base.AnomalyDetector):
         places = self._places.setdefault(use.owner_uid, [])
         if use.address not in places:
             places.append(use.address)
-            del places[: len(places) - MAX_ADDRESSES]
+            del places[: max(0, len(places) - MAX_ADDRESSES)]
         if len(self._places) > self.max_credentials:
             del self._places[next(iter(self._places))]
 
