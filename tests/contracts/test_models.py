@@ -149,9 +149,8 @@ def test_memory_is_bounded_under_ever_new_values(model):
         for number in range(3_000):
             key = block * 3_000 + number
             x = template | {name: f"{name}-{key}" for name in catalog.NAMES}
-            model.learn_one(
-                x | {"time_s": testing.START_S + 900.0 * key, "credential": f"JTI={key % 500}", "address": f"10.0.{key}"}
-            )
+            time_s = testing.START_S + 900.0 * key
+            model.learn_one(x | {"time_s": time_s, "credential": f"JTI={key % 500}", "address": f"10.0.{key}"})
         sizes.append(len(msgspec.msgpack.encode(model.dump())))
     assert sizes[2] <= sizes[1] * 1.05
 
