@@ -40,6 +40,10 @@ ANY_HOUR: Mapping[str, int] = types.MappingProxyType(
 """Every value of that attribute: 1970-01-01 was a Thursday, and two days later came a Saturday."""
 
 
+UNASKED = -1
+"""Generation of a combination that was judged since it was last asked about."""
+
+
 class Known(msgspec.Struct, gc=False):
     """One combination of attributes and the habit that knows all of it."""
 
@@ -71,7 +75,7 @@ class Known(msgspec.Struct, gc=False):
     """Whether the models judge it, so that drift is watched, too."""
     hours: Mapping[str, int] = ANY_HOUR
     """Hours of the week at which it is known."""
-    generation: int = -1
+    generation: int = UNASKED
     """Number of the settings under which all of this was true; see `Routine.generation`."""
 
 

@@ -246,13 +246,17 @@ class Shortcut:
                 memory.expire()
                 self._settings = settings
             told, now_s = through.inventory.edition, through.learning.now_s
-            if told != self._told and now_s >= self._asked_s + routine.ASK_AGAIN_S:
+            if (told != self._told or through.relearning) and now_s >= self._asked_s + routine.ASK_AGAIN_S:
                 memory.expire()
                 self._told, self._asked_s = told, now_s
         return through.learning.believed_until_s, through.judge.next_sweep_s, memory.generation
 
     def _still_quiet(self, known: routine.Known) -> bool:
-        """Ask again what may have changed about a combination."""
+        """Ask again what may have changed about a combination.
+
+        Where a shadow relearns a namespace, each combination is judged anew every `routine.ASK_AGAIN_S`, which is what
+        the shadow learns it from; how often exactly depends on batches and restarts, and decides nothing.
+        """
         through, principal = self._through, known.principal
         rules = through.policies.effective(known.place)
         mode = rules.mode.models_rest if through.models_rest else rules.mode
@@ -267,7 +271,7 @@ class Shortcut:
                 or home is not known.home
                 or home.habit(principal.username) is not known.habit
                 or known.namespace in through.frozen
-                or known.namespace in through.relearning
+                or (known.generation != routine.UNASKED and known.namespace in through.relearning)
                 or known.own_pod != through.inventory.own_pod(principal, known.source_ip)
                 or known.siblings != through.inventory.siblings(principal)
                 or not routine.still_known(known)
