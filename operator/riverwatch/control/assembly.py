@@ -120,7 +120,7 @@ class Operator:
         self._report = statuses.Statuses(client, time=self._time, report=self._count_status)
         rule_engine = engine.RuleEngine(engine.load_catalog())
         memory = self._memory = pipeline.Pipeline(rules=rule_engine)
-        self._started = False
+        self._learns_history = False
         self._durable = self._opened(memory)
         self.context = contexts.Context(
             settings=chosen,
@@ -179,18 +179,14 @@ class Operator:
         """
         self.context.readiness.wait_for("receivers", "starting")
         await self._probes.start()
-        try:
-            await asyncio.to_thread(self._learn_history, stop)
-        except errors.BadInputError:
-            await self._probes.stop()
-            raise
+        if self._settings.history:
+            await self._learn_history(stop)
         self.context.dispatcher.start()
         self._report.lane.start()
         self.context.worker.hold(within_s=HOLD_S)
         self.context.worker.start()
         try:
             await asyncio.to_thread(self._receivers.start)
-            self._started = True
             self.context.readiness.done("receivers")
             self._steward.start()
             self._announce()
@@ -202,22 +198,27 @@ class Operator:
             await self._probes.stop()
             _log.info("stopped")
 
-    def _learn_history(self, stop: asyncio.Event) -> None:
-        """Learn audit logs of the past, when there are any and nothing was learned before; until `stop` is set.
+    async def _learn_history(self, stop: asyncio.Event) -> None:
+        """Learn audit logs of the past, when nothing was learned before; until `stop` is set.
 
         Raises
         ------
         BadInputError
             When a file is missing or holds no audit record.
         """
-        paths = self._settings.history
-        if not paths:
-            return
         self.context.readiness.wait_for("history", "learning from audit logs of the past")
         tally = sources_base.Tally()
-        batches = audit_file.read_paths([str(path) for path in paths], tally=tally)
+        batches = audit_file.read_paths([str(path) for path in self._settings.history], tally=tally)
         going_on = itertools.takewhile(lambda _: not stop.is_set(), batches)
-        if history.learn(going_on, self._memory, tally=tally):
+        self._learns_history = True
+        try:
+            learned = await asyncio.to_thread(history.learn, going_on, self._memory, tally=tally)
+        except errors.BadInputError:
+            await self._probes.stop()
+            raise
+        finally:
+            self._learns_history = False
+        if learned:
             _log.info("history learned", extra={"count": tally.used, "reason": tally.summary()})
         else:
             _log.info("history is not read again: what was learned before is in force")
@@ -225,7 +226,7 @@ class Operator:
 
     def health(self) -> Mapping[str, str]:
         """Say which threads have ended that must not; while history is learned there are none yet."""
-        if not self._started:
+        if self._learns_history:
             return {}
         parts = {"worker": self.context.worker.alive, "receivers": self._receivers.alive}
         return {name: "" if alive else "its thread has ended" for name, alive in parts.items()}
