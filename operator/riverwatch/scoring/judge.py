@@ -172,7 +172,7 @@ class Judge:
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
         case.hit(loud)
-        rule_nats = max((RULE_NATS[_rule_severity(hit, question)] for hit in case.hits), default=0.0)
+        rule_nats = _rule_nats(case.hits, question)
         nats = case.nats + rule_nats
         if question.warm:
             self.calibrator.trust()
@@ -231,7 +231,7 @@ class Judge:
             damping.damp(parts, activity, self.young),
             time_s=activity.time_s,
             age_s=age_s,
-            rule_nats=max((RULE_NATS[_rule_severity(hit, question)] for hit in hits), default=0.0),
+            rule_nats=_rule_nats(hits, question),
             factor=sensitivity.factor(activity),
             threshold=self.threshold(question.policy),
             raised=verdict is not None and verdict.raised,
@@ -292,7 +292,7 @@ def _first_medium(question: Question, weighed: Weighed) -> bool:
 
 
 def _evidence(question: Question, weighed: Weighed) -> argument.Evidence:
-    by_rule = max((RULE_NATS[_rule_severity(hit, question)] for hit in weighed.loud), default=0.0)
+    by_rule = _rule_nats(weighed.loud, question)
     activity = question.activity
     score = models_base.to_score(max(weighed.strength, by_rule))
     return argument.Evidence(
@@ -320,6 +320,11 @@ def case_key(activity: record.Activity) -> str:
 
 def _rule_severity(hit: rules_base.RuleHit, question: Question) -> vocabulary.Severity:
     return question.policy.severity(hit.card.id, hit.card.severity)
+
+
+def _rule_nats(hits: Sequence[rules_base.RuleHit], question: Question) -> float:
+    """Return the evidence that rule hits add to their case, nats: the strongest one's."""
+    return max((RULE_NATS[_rule_severity(hit, question)] for hit in hits), default=0.0)
 
 
 def _severity(case: cases.Case, nats: float, threshold: float, question: Question) -> vocabulary.Severity:
