@@ -50,3 +50,17 @@ def cluster_admin(*, time_s: float = testing.START_S, user: str = "ops@example.c
         code=201,
         request_object=binding,
     )
+
+
+def theft(time_s: float) -> record.AuditRecord:
+    """The token of a workload is used elsewhere, with other software, for something it never did."""
+    return testing.audit_record(
+        time_s=time_s,
+        verb="list",
+        resource="secrets",
+        name="",
+        namespace="kube-system",
+        source_ip="203.0.113.7",
+        user_agent="curl/8",
+        audit_id=f"theft-{time_s}",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import acts
 import pytest
 
 from riverwatch import testing
@@ -20,19 +21,6 @@ def life(days: float) -> list[record.AuditRecord]:
     ]
 
 
-def theft(time_s: float) -> record.AuditRecord:
-    return testing.audit_record(
-        time_s=time_s,
-        verb="list",
-        resource="secrets",
-        name="",
-        namespace="kube-system",
-        source_ip="203.0.113.7",
-        user_agent="curl/8",
-        audit_id=f"theft-{time_s}",
-    )
-
-
 @pytest.fixture
 def memory() -> pipeline.Pipeline:
     return pipeline.Pipeline(rules=engine.RuleEngine(engine.load_catalog()))
@@ -46,12 +34,12 @@ def learn(memory: pipeline.Pipeline, records: list[record.AuditRecord]) -> tuple
 
 def test_models_judge_at_once_when_history_covers_the_learning_period(memory):
     assert learn(memory, life(4.0))[0]
-    (found,) = memory.process([theft(testing.START_S + 4.1 * DAY_S)], tally=base.Tally())
+    (found,) = memory.process([acts.theft(testing.START_S + 4.1 * DAY_S)], tally=base.Tally())
     assert "novelty" in found.detectors
 
 
 def test_nothing_is_raised_for_the_past_however_bad(memory):
-    learn(memory, [*life(4.0), theft(testing.START_S + 4.1 * DAY_S)])
+    learn(memory, [*life(4.0), acts.theft(testing.START_S + 4.1 * DAY_S)])
     assert not memory.folder.open
     assert not memory.learning.muted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import acts
 import msgspec
 import pytest
 
@@ -98,22 +99,11 @@ def test_a_version_that_is_not_kept_changes_nothing(subject):
     assert subject.models.homes[HOME] is before
 
 
-def test_what_the_new_life_shows_is_strange_to_the_old_models_alone(subject):
+def test_a_theft_that_both_versions_see_counts_for_both(subject):
     feed(subject, range(1_010, 1_700), source_ip=NEW)
     tally = subject.judge.comparison.tallies[HOME]
     assert tally.ours == tally.raised == 0
-    strange = testing.audit_record(
-        time_s=testing.START_S + 600.0 * 1_700,
-        user=f"system:serviceaccount:{HOME}:front",
-        verb="list",
-        resource="secrets",
-        name="",
-        namespace="kube-system",
-        source_ip="203.0.113.7",
-        user_agent="curl/8",
-        audit_id="theft",
-    )
-    detections = subject.process([strange], tally=base.Tally())
+    detections = subject.process([acts.theft(testing.START_S + 600.0 * 1_700)], tally=base.Tally())
     assert [one.model_version for one in detections] == [bank.MODEL_VERSION]
     assert (tally.ours, tally.both, tally.raised) == (1, 1, 1)
     assert tally.agreement == 1.0
