@@ -37,9 +37,7 @@ def sources_of(activity: record.Activity) -> str:
 
     What the control plane's own controllers write was decided by others before.
     """
-    if activity.verb not in _WRITES or activity.resource not in derived_pod.WORKLOADS:
-        return ""
-    return sources_in(activity.record)
+    return sources_in(activity.record) if activity.resource in derived_pod.WORKLOADS else ""
 
 
 def sources_in(source: record.AuditRecord) -> str:

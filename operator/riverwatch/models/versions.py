@@ -98,7 +98,6 @@ class Versions:
         chosen = kept.pop(home)
         before, homes[home] = homes[home], chosen.model
         before.teaches_cluster, chosen.model.teaches_cluster = False, True
-        self.earlier.pop(home, None)
         self.earlier[home] = Version(self.of(home), now_s, before)
         _bound(self.earlier)
         self.active[home] = name
@@ -109,8 +108,8 @@ class Versions:
         return {
             "active": self.active,
             "answered": self._answered,
-            "shadows": {home: [one.name, one.since_s, one.model.dump()] for home, one in self.shadows.items()},
-            "earlier": {home: [one.name, one.since_s, one.model.dump()] for home, one in self.earlier.items()},
+            "shadows": _dumped(self.shadows),
+            "earlier": _dumped(self.earlier),
         }
 
     def load(self, data: dict[str, Any], cluster: levels.Level) -> None:
@@ -122,6 +121,10 @@ class Versions:
                 model.teaches_cluster = False
                 model.load(dumped)
                 kept[home] = Version(name, since_s, model)
+
+
+def _dumped(kept: dict[str, Version]) -> dict[str, object]:
+    return {home: [one.name, one.since_s, one.model.dump()] for home, one in kept.items()}
 
 
 def _bound(kept: dict[str, Version]) -> None:

@@ -7,19 +7,13 @@ covered. Called by `control.assembly` once, before the worker starts; pure but f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from riverwatch.runtime import pipeline, replay
 from riverwatch.sources import base
 
 
-def learn(
-    batches: Iterable[base.Batch],
-    memory: pipeline.Pipeline,
-    *,
-    tally: base.Tally,
-    progress: Callable[[int], None] | None = None,
-) -> bool:
+def learn(batches: Iterable[base.Batch], memory: pipeline.Pipeline, *, tally: base.Tally) -> bool:
     """Learn records of the past; nothing is raised for them, however bad.
 
     Parameters
@@ -30,8 +24,6 @@ def learn(
         The pipeline; left alone when it knows something already, because the past is part of that.
     tally
         Takes the skips.
-    progress
-        Told the number of records after each batch.
 
     Returns
     -------
@@ -43,7 +35,7 @@ def learn(
         return False
     until_s, learning.until_s = learning.until_s, math.inf
     try:
-        replay.replay(batches, memory, tally=tally, progress=progress)
+        replay.replay(batches, memory, tally=tally)
     finally:
         learning.until_s = until_s
     return True
