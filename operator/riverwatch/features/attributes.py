@@ -25,6 +25,21 @@ MAX_VALUE_CHARS = 200
 MAX_AGENT_CHARS = 512
 """Characters of a user agent that are looked at."""
 
+INSIDE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+"""Private, shared, loopback and link-local networks (RFC 1918, 6598, 3927, 4193, 4291)."""
+
+INTERNET = "the internet"
+"""Zone of an address outside of `INSIDE`."""
+
+PRIVATE = "private networks"
+"""Zone of any other address."""
+
 _PLATFORM = re.compile(r"\([a-z0-9]+/[a-z0-9]+\)")
 """As client-go writes it: GOOS/GOARCH in brackets."""
 
@@ -52,6 +67,28 @@ def network_of(address: str) -> str:
     except ValueError:
         return address[:MAX_VALUE_CHARS]
     return str(ipaddress.ip_network((address, 24 if parsed.version == 4 else 48), strict=False))
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
+def public(address: str) -> bool:
+    """Tell whether an address lies outside the networks that a cluster and its company number by themselves."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return not any(parsed in network for network in INSIDE)
+
+
+def zone_of(address: str) -> str:
+    """Return `INTERNET` or `PRIVATE`; empty for no address.
+
+    Examples
+    --------
+    >>> zone_of("198.51.100.7"), zone_of("10.4.7.19")
+    ('the internet', 'private networks')
+    """
+    return address and (INTERNET if public(address) else PRIVATE)
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

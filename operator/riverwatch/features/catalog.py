@@ -88,6 +88,13 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         personal=True,
     ),
     Attribute(
+        "zone",
+        Facet.WHERE_FROM,
+        ("sourceIPs",),
+        "Networks change; whether a credential is used from the internet at all hardly ever does.",
+        "the kind of address",
+    ),
+    Attribute(
         "agent",
         Facet.WHERE_FROM,
         ("userAgent",),

@@ -11,7 +11,7 @@ import functools
 import msgspec
 
 from riverwatch.activity import derived_pod, identities, record
-from riverwatch.features import attributes, images
+from riverwatch.features import amounts, attributes, images
 
 SECONDS_PER_HOUR = 3600
 """Seconds."""
@@ -43,6 +43,8 @@ class FeatureVector(msgspec.Struct, gc=False):
     """Namespace whose models judge it: the service account's, or empty for people, nodes and the control plane."""
     time_s: float
     values: tuple[str, ...]
+    amount: amounts.Amount | None = None
+    """The amount that it came to, when that is one of the values."""
 
 
 def hour_of_week(time_s: float) -> str:
@@ -122,7 +124,7 @@ def measure(
     rules: str = NOT_APPLICABLE,
     own_pod: bool = False,
     siblings: str = "",
-    volume: str = NOT_APPLICABLE,
+    volume: amounts.Amount | None = None,
 ) -> FeatureVector:
     """Return the attributes of one activity.
 
@@ -135,7 +137,7 @@ def measure(
     siblings
         Key of the identity's group, from the inventory; empty makes one up from its name.
     volume
-        The power of two that a count of this identity just reached, in words; empty for none.
+        The power of two that a count of this identity just reached; None for none.
     own_pod
         True when the source address belongs to a pod that runs as this service account.
     """
@@ -162,9 +164,11 @@ def measure(
             f"{action} in {namespace}" if resource else NOT_APPLICABLE,
             f"{resource} {namespace}/{attributes.stable_name(activity.name)}" if named else NOT_APPLICABLE,
             "its own pods" if own_pod else attributes.network_of(activity.source_ip),
+            attributes.PRIVATE if own_pod else attributes.zone_of(activity.source_ip),
             attributes.agent_family(activity.user_agent),
             images.sources_of(activity),
             hour_of_week(activity.time_s),
-            volume,
+            volume.text if volume else NOT_APPLICABLE,
         ),
+        volume,
     )

@@ -2,18 +2,19 @@
 
 Each activity that matters for volume (writes, deletes, reads of secrets, logs, refusals) is counted per identity in
 windows of record time that start at whole multiples of their length. When a count reaches a power of two, that is a
-value of the attribute ``volume``: a habit knows which powers an identity reached before, so "reached 64 deletes in 10
-minutes" is new or it is not, and one model judges volumes and everything else. Owned by the pipeline; the identity
-counted longest ago is forgotten first.
+value of the attribute ``volume``, and `features.amounts` says how surprising it is beside the identity's earlier
+windows. A window in which something was held back from learning does not become one of them. Owned by the pipeline;
+the identity counted longest ago is forgotten first.
 """
 
 from __future__ import annotations
 
+import array
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 from riverwatch.activity import record
-from riverwatch.features import attributes
+from riverwatch.features import amounts, attributes
 
 WINDOWS = ((60.0, "1 minute"), (600.0, "10 minutes"), (3_600.0, "1 hour"), (86_400.0, "1 day"))
 """Length in seconds and the words for it."""
@@ -28,13 +29,14 @@ MAX_DISTINCT = 1_024
 """Different objects counted per window; a day with more is over any habit already."""
 
 MAX_IDENTITIES = 20_000
-"""Identities counted, about 1 KiB each."""
+"""Identities counted, about 2 KiB each."""
 
 REFUSED = frozenset({401, 403})
 """HTTP status codes of requests that authentication, authorization or admission refused."""
 
-DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched"})
-"""Kinds that count different things instead of requests."""
+DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched", "different requests refused"})
+"""Kinds that count different things instead of requests. Of what is refused, too: software whose rights are missing
+asks for the same again and again, somebody who tries what he may do asks for this and that."""
 
 _LENGTHS = tuple((place, length_s) for place, (length_s, _) in enumerate(WINDOWS))
 _WRITES = frozenset({"create", "update", "patch"})
@@ -51,7 +53,7 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
     (('different secrets read', 'secret reads', 'namespaces touched'), ())
     """
     if refused:
-        return ("refused requests",)
+        return ("different requests refused",)
     if not resource or resource in _CHATTER or subresource == "status":
         return ()
     if resource == "secrets" and verb in {"get", "list"}:
@@ -84,15 +86,28 @@ def amount_of(value: str) -> int:
     return int(count) if count.isdecimal() else 0
 
 
+class Asked(NamedTuple):
+    """What a request was for."""
+
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+
+
 class Windows:
     """Counts of one kind in the current window of each length; with `things`, of different things."""
 
-    __slots__ = ("counts", "starts", "things")
+    __slots__ = ("counts", "doubted_s", "past", "starts", "things")
 
     def __init__(self, *, distinct: bool) -> None:
         self.starts = [0.0] * len(WINDOWS)
         """Record time at which each current window began."""
         self.counts = [0] * len(WINDOWS)
+        self.past = amounts.past(len(WINDOWS))
+        """What is known about earlier windows."""
+        self.doubted_s = -1.0
+        """Record time of the latest count that must not become usual."""
         self.things: dict[str, float] | None = {} if distinct else None
         """Thing -> record time it was last counted; those of the longest window at most."""
 
@@ -111,6 +126,8 @@ class Windows:
         for place, length_s in _LENGTHS:
             start_s = starts[place]
             if time_s >= start_s + length_s:
+                if counts[place] and self.doubted_s < start_s:
+                    amounts.close(self.past, place, counts[place])
                 start_s = starts[place] = time_s - time_s % length_s
                 counts[place] = 0
             elif time_s < start_s:
@@ -135,33 +152,40 @@ class Volumes:
         self._counts: dict[str, dict[str, Windows]] = {}
         self._began_s: float | None = None
 
-    def count(self, activity: record.Activity) -> str:
-        """Count one activity; return the highest power of two that it made a window reach, in words, or nothing."""
+    def count(self, activity: record.Activity) -> amounts.Amount | None:
+        """Count one activity; return the most surprising power of two that it made a window reach, if any."""
         kinds = kinds_of_activity(activity)
         if not kinds:
-            return ""
-        return self.count_for(kinds, activity.principal.username, activity.time_s, activity.namespace, activity.name)
+            return None
+        asked = Asked(activity.verb, activity.resource, activity.namespace, activity.name)
+        return self.count_for(kinds, activity.principal.username, activity.time_s, asked)
 
-    def count_for(self, kinds: tuple[str, ...], username: str, time_s: float, namespace: str, name: str) -> str:
+    def count_for(self, kinds: tuple[str, ...], username: str, time_s: float, asked: Asked) -> amounts.Amount | None:
         """Do the same for an activity of known kinds, at least one."""
         if self._began_s is None:
             self._began_s = time_s
         windows = self._of(username)
-        best, said = LEAST - 1, ""
+        best: amounts.Amount | None = None
         for kind in kinds:
             counted = windows.get(kind)
             if counted is None:
                 counted = windows[kind] = Windows(distinct=kind in DISTINCT_KINDS)
-            reached = counted.add(time_s, "" if counted.things is None else _thing(kind, namespace, name))
+            reached = counted.add(time_s, "" if counted.things is None else _thing(kind, asked))
             if not reached or counted.counts[-1] < LEAST:
                 # Windows lie within each other: no count is larger than that of the longest one.
                 continue
-            for place, (length_s, words) in enumerate(WINDOWS):
-                count = counted.counts[place]
-                told = reached >> place & 1 and count > best and time_s - self._began_s >= MIN_WINDOWS * length_s
-                if told:
-                    best, said = count, f"{count} or more {kind} in {words}"
-        return said
+            for place, (length_s, _) in enumerate(WINDOWS):
+                if reached >> place & 1 and counted.counts[place] >= LEAST and self._comparable(time_s, length_s):
+                    best = _stranger(best, _amount(kind, counted, place, windows))
+        return best
+
+    def doubt(self, username: str, time_s: float) -> None:
+        """Take note that what an identity does now must not become usual: its current windows are not remembered."""
+        for counted in self._counts.get(username, {}).values():
+            counted.doubted_s = time_s
+
+    def _comparable(self, time_s: float, length_s: float) -> bool:
+        return self._began_s is not None and time_s - self._began_s >= MIN_WINDOWS * length_s
 
     def _of(self, username: str) -> dict[str, Windows]:
         windows = self._counts.pop(username, None)
@@ -177,7 +201,10 @@ class Volumes:
         return [
             self._began_s,
             {
-                username: {kind: [one.starts, one.counts, one.things] for kind, one in windows.items()}
+                username: {
+                    kind: [one.starts, one.counts, one.things, one.past.tolist(), one.doubted_s]
+                    for kind, one in windows.items()
+                }
                 for username, windows in self._counts.items()
             },
         ]
@@ -190,13 +217,39 @@ class Volumes:
         }
 
 
-def _windows(starts: list[float], counts: list[int], things: dict[str, float] | None) -> Windows:
+def _windows(
+    starts: list[float],
+    counts: list[int],
+    things: dict[str, float] | None,
+    past: list[float] | None = None,
+    doubted_s: float = -1.0,
+) -> Windows:
     windows = Windows(distinct=things is not None)
-    windows.starts, windows.counts, windows.things = starts, counts, things
+    windows.starts, windows.counts, windows.things, windows.doubted_s = starts, counts, things, doubted_s
+    if past is not None:
+        windows.past = array.array("d", past)
     return windows
 
 
-def _thing(kind: str, namespace: str, name: str) -> str:
+def _amount(kind: str, counted: Windows, place: int, windows: dict[str, Windows]) -> amounts.Amount:
+    count, words = counted.counts[place], WINDOWS[place][1]
+    active = max(amounts.seen(one.past, place) for one in windows.values())
+    most = amounts.largest(counted.past, place)
+    return amounts.Amount(
+        f"{count} or more {kind} in {words}",
+        amounts.nats(counted.past, place, count, windows=active),
+        f"at most {most} {kind} in {words}" if most else "",
+    )
+
+
+def _stranger(one: amounts.Amount | None, other: amounts.Amount) -> amounts.Amount:
+    return one if one is not None and one.nats >= other.nats else other
+
+
+def _thing(kind: str, asked: Asked) -> str:
+    namespace = asked.namespace or "cluster-wide"
     if kind == "namespaces touched":
-        return namespace or "cluster-wide"
-    return f"{namespace}/{name or '*'}"[: attributes.MAX_VALUE_CHARS]
+        return namespace
+    if kind == "different requests refused":
+        return f"{asked.verb} {asked.resource} {namespace}"[: attributes.MAX_VALUE_CHARS]
+    return f"{asked.namespace}/{asked.name or '*'}"[: attributes.MAX_VALUE_CHARS]

@@ -19,7 +19,7 @@ MAX_NAMESPACES = 2_000
 MAX_IDENTITIES = 20_000
 """Identities over all namespaces; twice the largest load in the benchmark."""
 
-MODEL_VERSION = "novelty-3+credential-2"
+MODEL_VERSION = "novelty-4+credential-2"
 """Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
 
 
@@ -53,7 +53,11 @@ class Bank:
         """Return what is new about one activity, most surprising first; changes nothing."""
         home = self._homes.get(measured.home)
         parts = (
-            home.opinion(measured.identity, measured.siblings, measured.values, time_s=measured.time_s) if home else []
+            home.opinion(
+                measured.identity, measured.siblings, measured.values, time_s=measured.time_s, amount=measured.amount
+            )
+            if home
+            else []
         )
         if use is not None:
             moved = self.credentials.opinion(use)
@@ -67,7 +71,9 @@ class Bank:
         beside = self.versions.shadows.get(measured.home)
         if beside is None:
             return []
-        return beside.model.opinion(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+        return beside.model.opinion(
+            measured.identity, measured.siblings, measured.values, time_s=measured.time_s, amount=measured.amount
+        )
 
     def shadow_learn(self, measured: vector.FeatureVector) -> None:
         """Have the shadow of a namespace learn one activity."""

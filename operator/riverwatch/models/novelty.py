@@ -19,17 +19,31 @@ import heapq
 import math
 import operator
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from river import base as river_base
 
+from riverwatch.features import amounts
 from riverwatch.models import base, levels
 
 CARD = base.ModelCard(
     name="novelty",
     summary="First-time behaviour of an identity, weighed by how often it and its groups show new behaviour.",
-    inputs=("action", "outcome", "rule", "namespace", "scope", "object", "network", "agent", "image", "hour", "volume"),
+    inputs=(
+        "action",
+        "outcome",
+        "rule",
+        "namespace",
+        "scope",
+        "object",
+        "network",
+        "zone",
+        "agent",
+        "image",
+        "hour",
+        "volume",
+    ),
     warm_up="by itself: an identity without history has a chance of novelty near 1, so nothing it does is surprising",
     memory="at most 512 values per attribute and identity; measured in the benchmark",
     blind_spots=(
@@ -134,8 +148,28 @@ class Novelty(river_base.AnomalyDetector):
             if value and (habit is None or value not in habit.attributes[place].values)
         )
 
-    def opinion(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> list[base.Surprise]:
-        """Return one `Surprise` per attribute whose value is new to the identity."""
+    def opinion(
+        self,
+        identity: str,
+        siblings: str,
+        values: tuple[str, ...],
+        *,
+        time_s: float,
+        amount: amounts.Amount | None = None,
+    ) -> list[base.Surprise]:
+        """Return one `Surprise` per attribute whose value is new to the identity.
+
+        Parameters
+        ----------
+        identity, siblings
+            User name, and key of the group that should behave alike.
+        values
+            One for each attribute; empty for none.
+        time_s
+            Record time.
+        amount
+            What is known about a value that is an amount; its chance comes from earlier windows, not from values.
+        """
         habit = self._habits.get(identity)
         if habit is None:
             fresh = [(place, value) for place, value in enumerate(values) if value]
@@ -151,13 +185,20 @@ class Novelty(river_base.AnomalyDetector):
             (place, value, *_nats(habit, groups, place, value, own=self.attributes[place] in OWN_ONLY))
             for place, value in fresh
         ]
+        if amount is not None:
+            weighed = [
+                (place, value, amount.nats if value == amount.text else nats, unseen)
+                for place, value, nats, unseen in weighed
+            ]
         # What is told about a surprise costs more than the surprise; weak records are never told.
         told = sum(nats for _, _, nats, _ in weighed) >= LEAST_TOLD_NATS
         members = len(self._members.get(siblings, ()))
         age_s = max(0.0, time_s - habit.born_s) if habit else 0.0
         parts: list[base.Surprise] = []
         for place, value, nats, unseen in weighed:
-            known = habit.attributes[place].values if habit is not None and told else {}
+            known: Mapping[str, int] = habit.attributes[place].values if habit is not None and told else {}
+            if amount is not None and value == amount.text:
+                known = {amount.usual: 1} if amount.usual else {}
             parts.append(
                 base.Surprise(
                     model=CARD.name,
@@ -230,7 +271,7 @@ class Novelty(river_base.AnomalyDetector):
         return home if family is None else (("siblings", family), *home)
 
 
-def _usual(known: dict[str, int]) -> tuple[tuple[str, int], ...]:
+def _usual(known: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     if len(known) > MANY_VALUES:
         return tuple(heapq.nlargest(USUAL_VALUES, known.items(), key=_BURSTS))
     return tuple(sorted(known.items(), key=_BURSTS, reverse=True)[:USUAL_VALUES])

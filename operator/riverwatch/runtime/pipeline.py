@@ -16,7 +16,7 @@ from riverwatch import errors
 from riverwatch.activity import dedupe, normalise, record
 from riverwatch.api.v1alpha1 import words
 from riverwatch.detections import advice, finding, fold
-from riverwatch.features import inventory, node_places, vector, volumes
+from riverwatch.features import amounts, inventory, node_places, vector, volumes
 from riverwatch.models import bank, credential, drift
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
@@ -253,7 +253,7 @@ class Pipeline:
         activity: record.Activity,
         hits: Sequence[rules_base.RuleHit],
         ruled: tuple[policy.EffectivePolicy, words.PolicyMode],
-        volume: str,
+        volume: amounts.Amount | None,
         key: int,
     ) -> finding.Detection | None:
         rules, mode = ruled
@@ -288,7 +288,9 @@ class Pipeline:
                 say=advice.summary,
             )
             verdict = self.judge.decide(question) if worth_it else None
-        if mode.models_learn and (verdict is None or not verdict.hold):
+        if verdict is not None and verdict.hold:
+            self.volumes.doubt(measured.identity, activity.time_s)
+        elif mode.models_learn:
             self._learn(activity, measured, use, quiet_key=0 if hits else key)
         if relearned:
             relearn.beside(self.models, self.judge, question, verdict, age_s=self.learning.age_s())

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from riverwatch.activity import dedupe, identities, normalise, record
-from riverwatch.features import inventory, node_places, vector, volumes
+from riverwatch.features import amounts, inventory, node_places, vector, volumes
 from riverwatch.models import bank, drift, levels, novelty, routine
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
@@ -77,7 +77,7 @@ class Strange(NamedTuple):
     activity: record.Activity | None = None
     """When given, the record is no duplicate, its time is believed, and the next two are final."""
     loud: Sequence[rules_base.RuleHit] = engine.NO_HITS
-    volume: str = ""
+    volume: amounts.Amount | None = None
 
 
 class Shortcut:
@@ -298,23 +298,26 @@ class Shortcut:
         if known.asks:
             activity = activity or normalise.from_audit(source)
             loud = loud_of(through.rules.match(activity), activity, through)
-        volume = ""
+        volume = None
         if known.kinds and (known.learns or loud):
             target = source.object_ref or _NO_OBJECT
             volume = through.volumes.count_for(
-                known.kinds, known.principal.username, time_s, target.namespace or "", target.name or ""
+                known.kinds,
+                known.principal.username,
+                time_s,
+                volumes.Asked(source.verb or "", target.resource or "", target.namespace or "", target.name or ""),
             )
         if (
             loud
             or (known.learns and known.edition != known.habit.edition)
             or known.generation != self._routine.generation
-            or (volume and not routine.knows_volume(known, volume))
+            or (volume and not routine.knows_volume(known, volume.text))
             or (use is not None and through.models.credentials.opinion(use) is not None)
         ):
             return Strange(*one, activity or normalise.from_audit(source), loud, volume)
         if not known.learns:
             return None
-        if routine.learn(known, time_s, hour=hour, volume=volume) and known.judged:
+        if routine.learn(known, time_s, hour=hour, volume=volume.text if volume else "") and known.judged:
             through.drift.feed(known.namespace, (), time_s=time_s)
         if use is not None:
             through.models.credentials.learn(use)

@@ -2,8 +2,8 @@
 
 Two parts. The threshold: the strangeness that ordinary life reaches less often than `QUIET_SHARE` of the budget, from
 the calibrated tail. The cap: when the budget of the last 24 hours is spent, a weak candidate must beat the weakest
-one raised in that time. Strong findings, and rule hits of severity High or Critical, are never shed. Time comes from
-records.
+one raised in that time. Strong findings, and rule hits of severity High or Critical, are never shed and spend nothing:
+the budget is for what ordinary life may raise. Time comes from records.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import msgspec
 
 from riverwatch.scoring import calibrate
 
-QUIET_SHARE = 0.06
-"""Share of the budget that anomalies of ordinary life may use: 5 a day become two a week. The rest is headroom
+QUIET_SHARE = 0.1
+"""Share of the budget that anomalies of ordinary life may use: 5 a day become one in two days. The rest is headroom
 for life that changes, so that the stated budget holds on bad days, too."""
 
 FLOOR_NATS = 10.0

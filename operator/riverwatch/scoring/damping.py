@@ -1,22 +1,22 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Six explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+Seven explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
 control plane's controllers act on other people's objects), the namespace is young, the object was just created or
-does not exist, the request was refused, the pod that a token is bound to runs on another node. *Where to* and *how
-much* are damped (of a refused request only the namespace: who asks for a certain object knows of it); *what* only for
-those who follow others and do it from their own place with their own client; *where from* only for a bound token that
-nothing says was moved. Rules never. Pure but for the young things it remembers; owned by `scoring.judge`.
+does not exist, the request was refused, it was refused to somebody in the usual place, the pod that a token is bound
+to runs on another node. *Where to* and *how much* are damped (of a refused request the namespace, and from the usual
+place what was asked for); *what* only for those who follow others and do it from their own place with their own
+client; *where from* only for a bound token that nothing says was moved. Rules never. Pure but for the young things it
+remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
 
 import functools
-import ipaddress
 
 import msgspec
 
 from riverwatch.activity import derived_request, identities, record
-from riverwatch.features import catalog
+from riverwatch.features import attributes, catalog
 from riverwatch.models import base
 
 EXPLAINED = 0.25
@@ -28,11 +28,18 @@ NOT_FOUND = 404
 NOT_REACHED = "it was refused, so nothing was reached"
 """Why the namespace of a refused request counts less: an account whose rights are missing asks for the same, too."""
 
+REFUSED_AT_HOME = 0.5
+"""Weight of what was asked for in vain by software in its own place: rights that are missing are an everyday mistake,
+and somebody who tries what a stolen credential may do is refused many different things, which is counted apart."""
+
+AT_HOME = "it was refused, from where it always is"
+"""Why such a request counts less."""
+
 REFUSED_NODE = 0.5
 """Weight of a refusal that a kubelet never met: the node authorizer forgets a pod before its kubelet does, but it is
 also what a stolen node credential meets first."""
 
-OUT_OF_PLACE = 1.5
+OUT_OF_PLACE = 2.0
 """Weight of a credential that left its place: what stolen credentials do and ordinary life hardly ever."""
 
 YOUNG_S = 86_400.0
@@ -44,17 +51,9 @@ SETTLED_S = 86_400.0
 MAX_YOUNG = 20_000
 """Namespaces and objects remembered, the oldest forgotten first."""
 
-INSIDE = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-        *("::1/128", "fc00::/7", "fe80::/10"),
-    )
-)
-"""Private, shared, loopback and link-local networks (RFC 1918, 6598, 3927, 4193, 4291)."""
-
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _FROM = catalog.Facet.WHERE_FROM
+_ASKED = frozenset({"action", "outcome", "object"})
 _PLACES = frozenset({"namespace", "scope"})
 _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 
@@ -111,26 +110,16 @@ class Young:
         self._began_s, self._since = data  # type: ignore[assignment]
 
 
-@functools.lru_cache(maxsize=16_384)
-def public(address: str) -> bool:
-    """Tell whether an address lies outside the networks that a cluster and its company number by themselves."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return not any(parsed in network for network in INSIDE)
-
-
 def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
     """Give more weight to a bound credential in two places, and to a private habit used from the public internet."""
     moved = part.feature == "credential"
-    outside = part.feature == "network" and public(activity.source_ip) and not _ever_public(part)
-    return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE) if moved or outside else part
+    outside = part.feature == "network" and attributes.public(activity.source_ip) and not _ever_public(part)
+    inside = part.feature == "zone" and part.observed == attributes.INTERNET
+    return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE) if moved or outside or inside else part
 
 
 def _ever_public(part: base.Surprise) -> bool:
-    return any(public(network.split("/")[0]) for network, _ in part.usual)
+    return any(attributes.public(network.split("/")[0]) for network, _ in part.usual)
 
 
 def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) -> list[base.Surprise]:
@@ -143,6 +132,8 @@ def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) ->
         parts = [_less(part, why) if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
     if activity.refused:
         parts = [_less(part, NOT_REACHED) if _reached_for(part) else part for part in parts]
+        if not displaced and not follows_others(activity.principal):
+            parts = [_less(part, AT_HOME, REFUSED_AT_HOME) if _asked_for(part) else part for part in parts]
     if activity.token_pod and not any(part.feature == "credential" for part in parts):
         parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
     return sorted(parts, key=lambda part: -part.nats)
@@ -151,6 +142,10 @@ def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) ->
 def _nothing_there(activity: record.Activity) -> str:
     """Say so when what was asked for does not exist: what every apply asks before it creates."""
     return "what it asked for does not exist" if activity.code == NOT_FOUND else ""
+
+
+def _asked_for(part: base.Surprise) -> bool:
+    return part.feature in _ASKED and not part.damped
 
 
 def _reached_for(part: base.Surprise) -> bool:
@@ -175,4 +170,4 @@ def _following(part: base.Surprise, activity: record.Activity, *, displaced: boo
 
 def _elsewhere(part: base.Surprise, activity: record.Activity) -> bool:
     """Tell whether a bound token is used from another private network, while nothing says that it was moved."""
-    return part.feature == "network" and not public(activity.source_ip)
+    return part.feature == "network" and not attributes.public(activity.source_ip)

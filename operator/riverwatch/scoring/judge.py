@@ -43,7 +43,7 @@ LEAST_EVIDENCE_NATS = 1.0
 SWEEP_SHARE = 0.1
 """Time between two sweeps for ended cases, as a share of the time after which a case ends."""
 
-PLACE_FEATURES = frozenset({"network", "agent", "credential"})
+PLACE_FEATURES = frozenset({"network", "zone", "agent", "credential"})
 """Where a credential is used from: while that is strange, every further record is evidence, even of a known action."""
 
 
@@ -131,7 +131,7 @@ class Judge:
             # A case raised by a rule or with strong evidence is an attack until somebody says otherwise and must not
             # move the tail; weak anomalies count, so that false alarms that keep coming lift the threshold.
             if not case.raised:
-                self.calibrator.add(case.nats, time_s=now_s)
+                self.calibrator.add(case.nats, time_s=now_s, actor=case.key)
             if not case.raised:
                 learnable.extend(case.held)
         return learnable
@@ -180,9 +180,7 @@ class Judge:
         severity = _severity(case, nats, threshold, question)
         weighed = Weighed(loud, strength, nats, threshold, severity)
         raised = self._raises(question, case, weighed)
-        if raised and not case.raised:
-            case.raised = True
-            self.budget.spend(question.policy.alert_budget_ref, case.key, nats=nats, time_s=activity.time_s)
+        case.raised = case.raised or raised
         before = case.evidence
         evidence = None
         if raised or loud or strength >= LEAST_EVIDENCE_NATS:
@@ -255,12 +253,16 @@ class Judge:
             strong = False
         if not enough:
             return False
+        return strong or self._affords(question, case, weighed.nats)
+
+    def _affords(self, question: Question, case: cases.Case, nats: float) -> bool:
+        """Take a weak finding's alert out of the budget; what is strong is no part of it, nor are grave rules."""
         rules, time_s = question.policy, question.activity.time_s
-        if strong or self.budget.admits(
-            rules.alert_budget_ref, case.key, nats=weighed.nats, per_day=rules.alert_budget_per_day, time_s=time_s
-        ):
+        ref = rules.alert_budget_ref
+        if self.budget.admits(ref, case.key, nats=nats, per_day=rules.alert_budget_per_day, time_s=time_s):
+            self.budget.spend(ref, case.key, nats=nats, time_s=time_s)
             return True
-        self.budget.drop(budget.Shed(time_s, case.key, weighed.nats, question.say(question.activity)))
+        self.budget.drop(budget.Shed(time_s, case.key, nats, question.say(question.activity)))
         return False
 
     def _allowed(self, detector: str, question: Question) -> bool:

@@ -1,9 +1,10 @@
 """Stage 5 helper: novelty that other novelty of the same record implies is not counted twice.
 
-A new namespace makes every object in it new, a new action or a new namespace makes their pair new, and whoever writes
-a workload for the first time brings its image for the first time. By the chain
-rule, P(all) = P(action) P(namespace) P(pair | both) ..., and what is implied has the conditional chance 1. Pure;
-called by `scoring.cases`.
+A new namespace makes every object in it new, a new action or a new namespace makes their pair new, a new action makes
+its refusal and the rules about it new, whoever writes a workload for the first time brings its image for the first
+time, and whoever calls from the internet for the first time calls from a new network. By the chain rule,
+P(all) = P(action) P(namespace) P(pair | both) ..., and what is implied has the conditional chance 1. Pure; called by
+`scoring.cases`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from riverwatch.models import base
 
-TIED = frozenset({"action", "namespace", "scope", "object", "image"})
+TIED = frozenset({"action", "rule", "outcome", "network", "zone", "namespace", "scope", "object", "image"})
 """Attributes of which some imply others."""
 
 
@@ -37,5 +38,6 @@ def strength(parts: Iterable[base.Surprise]) -> float:
 def _tied(nats: Mapping[str, float]) -> float:
     place = max(nats.get("namespace", 0.0), nats.get("object", 0.0))
     # The pair is estimated apart, so what it says beyond its halves is news.
-    what = max(nats.get("action", 0.0), nats.get("image", 0.0))
-    return max(what + place, nats.get("scope", 0.0))
+    what = max(nats.get("action", 0.0), nats.get("image", 0.0), nats.get("outcome", 0.0), nats.get("rule", 0.0))
+    origin = max(nats.get("network", 0.0), nats.get("zone", 0.0))
+    return max(what + place, nats.get("scope", 0.0)) + origin

@@ -29,6 +29,7 @@ _SENSITIVE_RESOURCES = frozenset(
     }
 )
 _SENSITIVE_SUBRESOURCES = frozenset({"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"})
+_DELETES = frozenset({"delete", "deletecollection"})
 _CHATTER_RESOURCES = frozenset({"leases", "events", "tokenreviews", "subjectaccessreviews"})
 
 
@@ -36,6 +37,6 @@ def factor(activity: record.Activity) -> float:
     """Return the weight of a novelty in this activity: `SENSITIVE`, `PLAIN` or `CHATTER`."""
     if activity.subresource in _SENSITIVE_SUBRESOURCES or activity.resource in _SENSITIVE_RESOURCES:
         return SENSITIVE
-    if not activity.resource or (activity.resource in _CHATTER_RESOURCES and activity.verb != "delete"):
+    if not activity.resource or (activity.resource in _CHATTER_RESOURCES and activity.verb not in _DELETES):
         return CHATTER
     return PLAIN

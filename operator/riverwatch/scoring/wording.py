@@ -76,6 +76,13 @@ WORDINGS = {
         "networks",
         "from {usual}, not {value}",
     ),
+    "zone": Wording(
+        "was used from {value}",
+        "it was used from",
+        "it had been used from nowhere",
+        "kinds of address",
+        "from {usual}, not {value}",
+    ),
     "agent": Wording(
         "was used with the client {value}",
         "it was used with",
@@ -100,7 +107,7 @@ WORDINGS = {
     ),
     "volume": Wording(
         "came to {value}",
-        "its largest counts were",
+        "it had come to",
         "it had never reached an amount that is counted",
         "amounts",
         "with less than {value}",
@@ -133,7 +140,7 @@ def span(seconds: float) -> str:
 
 def value(feature: str, text: str) -> str:
     """Quote a value, unless its words are ours."""
-    if feature in {"hour", "volume"} or text in {"its own pods", CLUSTER_WIDE}:
+    if feature in {"hour", "volume", "zone"} or text in {"its own pods", CLUSTER_WIDE}:
         return text
     if feature == "rule":
         return " and ".join(f"'{rule}'" for rule in text.split("+"))

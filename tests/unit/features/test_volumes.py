@@ -28,7 +28,7 @@ def said(counts: volumes.Volumes, times_s: list[float], *, same: bool = False) -
         counts.count(secret_read(time_s, "one" if same else f"secret-{number}"))
         for number, time_s in enumerate(times_s)
     ]
-    return [text for text in told if text]
+    return [amount.text for amount in told if amount]
 
 
 def test_a_burst_is_told_by_its_shortest_window() -> None:

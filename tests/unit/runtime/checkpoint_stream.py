@@ -72,7 +72,7 @@ def records(*, size: int = 4_000, seed: int = 7) -> tuple[record.AuditRecord, ..
             made.append(_template(time_s) if step == TEMPLATE_STEP else _pod_of_template(time_s))
         if step == KUBELET_STEP:
             made.append(_kubelet(time_s))
-        made.append(_odd(rng, time_s) if rng.random() < 0.01 else _usual(rng, time_s))
+        made.append(_odd(rng, time_s) if rng.random() < (0.01 if time_s > LEARN_S else 0.001) else _usual(rng, time_s))
         if time_s > LEARN_S and rng.random() < 0.005:
             made.append(_new_here(rng, time_s))
         if rng.random() < 0.01:
@@ -145,17 +145,20 @@ def _odd(rng: random.Random, time_s: float) -> record.AuditRecord:
 
 
 def _new_here(rng: random.Random, time_s: float) -> record.AuditRecord:
-    """Something new from the usual place, too little to be raised at once."""
+    """Something new from the usual address, too little to be raised at once in a life as odd as this one."""
     app = rng.randrange(8)
+    verb, resource, name = rng.choice(
+        (("delete", "secrets", f"fresh-{rng.randrange(1000)}"), ("deletecollection", "events", ""))
+    )
     return testing.audit_record(
         time_s=time_s,
         user=f"system:serviceaccount:web:app-{app}",
-        verb="get",
-        resource="configmaps",
-        namespace="web",
-        name=f"fresh-{rng.randrange(1000)}",
+        verb=verb,
+        resource=resource,
+        namespace="elsewhere",
+        name=name,
         source_ip=f"10.4.0.{10 + app}",
-        user_agent=f"app-{app}/1.0",
+        user_agent="trial/1.0",
         audit_id=f"{rng.getrandbits(64):016x}",
     )
 

@@ -275,3 +275,15 @@ def test_models_rest_when_told_and_wake_where_they_were():
     through.models_rest = False
     again = [msgspec.structs.replace(one, audit_id=f"{one.audit_id}-again") for one in theft(at_s=at_s + 120.0)]
     assert through.process(again, tally=tally), "the models know what they knew"
+
+
+def test_grave_rules_spend_no_budget_of_what_is_weak():
+    """Twenty bindings to cluster-admin by as many accounts leave room for a weak finding."""
+    records = acts.routine()
+    records += [
+        acts.cluster_admin(time_s=LEARN_S + 60.0 * number, user=f"system:serviceaccount:team-{number}:ci")
+        for number in range(20)
+    ]
+    _, through, _ = run(sorted(records, key=lambda one: one.request_received_timestamp))
+    assert len(through.folder.open) >= 20
+    assert through.judge.budget.dump()["raised"] == {}

@@ -67,3 +67,33 @@ def test_state_survives_plain_data():
     calibrator, restored = filled(), calibrate.Calibrator()
     restored.load(calibrator.dump())
     assert restored.tail() == calibrator.tail()
+
+
+def test_an_actors_cases_of_one_day_count_once_like_its_alert():
+    calm, noisy = filled(), filled()
+    for number in range(40):
+        noisy.add(15.0 + number % 5, time_s=14 * DAY_S + number * 60.0, actor="one")
+    calm.add(19.0, time_s=14 * DAY_S, actor="one")
+    assert noisy.tail().nats_at(0.2) == pytest.approx(calm.tail().nats_at(0.2), rel=0.01)
+
+
+def test_the_same_actor_counts_again_on_another_day():
+    calibrator = calibrate.Calibrator()
+    for day in range(20):
+        for number in range(4):
+            calibrator.add(4.0 + day + number, time_s=(day + number / 4) * DAY_S, actor="one")
+    assert calibrator.tail().level > 12.0
+
+
+def test_few_actors_are_no_tail():
+    calibrator = calibrate.Calibrator()
+    for number in range(400):
+        calibrator.add(3.0, time_s=number * 10.0, actor=f"actor-{number % 3}")
+    assert calibrator.tail().scale == calibrate.PRIOR_SCALE_NATS
+
+
+def test_the_scale_of_an_exponential_is_found_however_large_its_largest_values_are():
+    rng = random.Random(3)
+    excesses = sorted((rng.expovariate(0.5) for _ in range(2_000)), reverse=True)
+    assert calibrate._scale(excesses) == pytest.approx(2.0, rel=0.1)
+    assert calibrate._scale([1e6] * 300 + excesses[300:]) == pytest.approx(calibrate._scale(excesses))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from riverwatch import testing
 from riverwatch.activity import normalise
+from riverwatch.features import attributes
 from riverwatch.models import base
 from riverwatch.scoring import damping
 
@@ -65,15 +67,13 @@ def test_new_work_of_those_who_follow_others_counts_less_only_from_their_own_pla
     assert of_action("network") == 8.0
 
 
-def test_a_refusal_of_a_kubelet_counts_half_and_one_of_an_application_fully():
+def test_a_refusal_of_a_kubelet_counts_half_when_it_never_met_one():
     assert damped("outcome", user="system:node:worker-1") == 4.0
-    assert damped("outcome", user="system:serviceaccount:web:front") == 8.0
 
 
 def test_asking_for_what_does_not_exist_counts_less_where_to_and_fully_what():
     assert damped("object", code=404) < 8.0
     assert damped("action", code=404) == 8.0
-    assert damped("object", code=403) == 8.0
 
 
 BOUND = {
@@ -124,6 +124,27 @@ def test_namespace_of_a_refused_request_counts_less_and_says_why(feature):
     assert "refused" in part.damped
 
 
-@pytest.mark.parametrize("feature", ["action", "outcome", "object", "volume", "network", "agent"])
-def test_refusal_itself_and_what_led_to_it_count_fully(feature):
+@pytest.mark.parametrize("feature", ["action", "outcome", "object"])
+def test_what_was_refused_counts_half_from_where_the_identity_always_is_and_says_why(feature):
+    activity = normalise.from_audit(testing.audit_record(code=403))
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young())
+    assert (part.nats, part.damped) == (4.0, damping.AT_HOME)
+
+
+@pytest.mark.parametrize("elsewhere", ["network", "zone", "agent", "credential"])
+@pytest.mark.parametrize("feature", ["action", "outcome", "object"])
+def test_what_was_refused_counts_fully_from_elsewhere(feature, elsewhere):
+    activity = normalise.from_audit(testing.audit_record(code=403))
+    found = damping.damp([surprise(feature), surprise(elsewhere)], activity, damping.Young())
+    assert next(part.nats for part in found if part.feature == feature) == 8.0
+
+
+@pytest.mark.parametrize("feature", ["volume", "network", "zone", "agent", "rule"])
+def test_how_much_and_where_from_count_fully_when_refused(feature):
     assert damped(feature, code=403) == 8.0
+
+
+def test_the_internet_weighs_more_for_who_never_called_from_there():
+    activity = normalise.from_audit(testing.audit_record(source_ip="8.8.8.8"))
+    part = msgspec.structs.replace(surprise("zone"), observed=attributes.INTERNET)
+    assert damping.damp([part], activity, damping.Young())[0].nats == 8.0 * damping.OUT_OF_PLACE

@@ -17,7 +17,7 @@ import msgspec
 
 from riverwatch import errors
 from riverwatch.activity import dedupe, identities, normalise, record
-from riverwatch.features import attributes, vector, volumes
+from riverwatch.features import amounts, attributes, vector, volumes
 from riverwatch.models import credential
 from riverwatch.sources import audit_file, base
 
@@ -113,7 +113,7 @@ def _activities(path: pathlib.Path) -> Iterator[record.Activity]:
                 yield activity
 
 
-def measured_of(activity: record.Activity, volume: str = "") -> vector.FeatureVector:
+def measured_of(activity: record.Activity, volume: amounts.Amount | None = None) -> vector.FeatureVector:
     """Return the feature vector as our models read it here: no rules, no inventory, so that models stand alone."""
     return vector.measure(activity, volume=volume)
 

@@ -43,7 +43,7 @@ def happening(name: str, start: float, end: float, *, who: str = APP, ids: tuple
     )
 
 
-def labels(*episodes: world.Episode, days: float = 2.0, seed: int = 1009) -> world.Labels:
+def labels(*episodes: world.Episode, days: float = 2.0, seed: int = 4001) -> world.Labels:
     return world.Labels(version=1, seed=seed, start=at(0), end=at(days * 24), episodes=list(episodes))
 
 
