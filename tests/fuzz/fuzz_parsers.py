@@ -25,7 +25,7 @@ from riverwatch.control import rules as control_rules
 from riverwatch.rules import cases, engine, loading, sigma
 from riverwatch.runtime import pipeline
 from riverwatch.scoring import policy_compile
-from riverwatch.sources import admission_review, base, compression, decode, stream, webhook_body
+from riverwatch.sources import admission_review, base, compression, decode, glance, stream, webhook_body
 from riverwatch.state import frames, snapshot, spool
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -59,6 +59,11 @@ def check_delivery(data: bytes) -> None:
     tally = base.Tally()
     records = decode.RecordDecoder(tally=tally, record_max_bytes=LIMIT_BYTES).body(data, where="x")
     assert tally.used == len(records), "a record is not counted"
+    seen = glance.look(data)
+    if seen is not None:
+        decoder = decode.RecordDecoder(tally=base.Tally(), record_max_bytes=LIMIT_BYTES)
+        again = glance.chosen(seen, range(len(seen.names)), data, decoder=decoder, where="x")
+        assert again == records, "one by one they are others than all at once"
 
 
 def check_stream(data: bytes) -> None:

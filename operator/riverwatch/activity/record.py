@@ -71,6 +71,7 @@ class ResponseStatus(msgspec.Struct, gc=False):
 class AuditRecord(
     msgspec.Struct,
     gc=False,
+    omit_defaults=True,
     rename={
         "api_version": "apiVersion",
         "audit_id": "auditID",
@@ -86,7 +87,10 @@ class AuditRecord(
         "stage_timestamp": "stageTimestamp",
     },
 ):
-    """One `audit.k8s.io` Event as it stands on the wire; the field names are those of the API, in snake case."""
+    """One `audit.k8s.io` Event as it stands on the wire; the field names are those of the API, in snake case.
+
+    Written again without the fields that it does not have, of which `ABSENT` would be no JSON.
+    """
 
     kind: str | None = None
     api_version: str | None = None

@@ -3,6 +3,8 @@
 In: the records of a delivery, in order. Out: those that are judged now; the rest wait in a lane of their own, which is
 emptied in turns over all who have something in it: after each delivery what their quotas allow, and whatever there is
 when nothing else waits.
+While the lane is full, records that can only be lost are told by their sender's name alone, so that a flood costs next
+to nothing: decoding it would delay others as surely as judging it.
 Invariants: nothing here happens while the worker keeps up; records of one actor stay in their order; what waits is
 part of the checkpoint, because it left the spool; what finds no room is counted. Owned by `worker`, on its thread.
 """
@@ -24,14 +26,18 @@ quotas allow: a tenth of an API server's batch."""
 IDLE_RECORDS = 400
 """Records of the waiting lane that are judged at once when nothing else waits."""
 
+BATCH_RECORDS = 400
+"""Room for so many records makes a waiting lane that was full take some again: an API server's batch. With less of it
+each delivery would be taken apart for the few that find room."""
+
 REMEMBERED = 4_096
 """Keys whose use is remembered; the oldest is forgotten, which gives it a full allowance again."""
 
 _ACCOUNT = "system:serviceaccount:"
 
-_FIELDS = tuple((field.name, field.encode_name) for field in msgspec.structs.fields(record.AuditRecord))
+_encode = msgspec.json.Encoder().encode
+"""A copy, because bodies are views that would keep their whole batch alive."""
 
-_to_json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(record.AuditRecord).decode
 
 
@@ -46,6 +52,8 @@ class Quota:
     lost."""
     waiting: int = 20_000
     """Records that wait at most, of all keys together; about 30 MB."""
+    waiting_bytes: int = 64 * 1024 * 1024
+    """Bytes from which on nothing more may wait; the last record may stand above it."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -67,12 +75,43 @@ class Fairness:
         self._quota = quota or Quota()
         self._used: collections.OrderedDict[str, _Use] = collections.OrderedDict()
         self._lane: collections.OrderedDict[str, collections.deque[bytes]] = collections.OrderedDict()
+        self._octets = 0
+        self._full = False
         self.waiting = 0
         """Records in the waiting lane."""
         self.moved = 0
         """Records that ever had to wait."""
         self.dropped = 0
         """Records for which there was no room."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing found room lately: from when the lane is full until there is room for a batch."""
+        if self._full and self._room >= min(BATCH_RECORDS, self._quota.waiting // 2):
+            self._full = False
+        return self._full
+
+    def sift(self, names: Sequence[str], *, at_s: float, spared: str = "") -> list[int]:
+        """Tell which records of a delivery are worth decoding while the lane is full: those that need not wait.
+
+        Parameters
+        ----------
+        names
+            Of each record's user, in order.
+        at_s
+            As for `admit`.
+        spared
+            A user none of whose records is lost here.
+
+        Returns
+        -------
+        list
+            Places of the records to decode; the others are counted as lost.
+        """
+        late = {name for name in set(names) if name and name != spared and self._late(_key(name), at_s)}
+        kept = [place for place, name in enumerate(names) if name not in late]
+        self.dropped += len(names) - len(kept)
+        return kept
 
     def admit(self, records: Sequence[record.AuditRecord], *, at_s: float) -> tuple[list[record.AuditRecord], int]:
         """Divide a delivery.
@@ -95,11 +134,11 @@ class Fairness:
             key = key_of(one)
             if key not in self._lane and self._spend(key, at_s):
                 now.append(one)
-            elif self.waiting >= self._quota.waiting:
+            elif self._room <= 0:
+                self._full = True
                 lost += 1
             else:
-                self._lane.setdefault(key, collections.deque()).append(_encode(one))
-                self.waiting += 1
+                self._wait(key, _encode(one))
                 self.moved += 1
         self.dropped += lost
         return now, lost
@@ -120,7 +159,9 @@ class Fairness:
                 break
             key, queue = self._lane.popitem(last=False)
             if at_s is None or self._spend(key, at_s):
-                found.append(_decode(queue.popleft()))
+                body = queue.popleft()
+                self._octets -= len(body)
+                found.append(_decode(body))
             if queue:
                 self._lane[key] = queue
         self.waiting -= len(found)
@@ -133,8 +174,24 @@ class Fairness:
     def load(self, bodies: Iterable[bytes]) -> None:
         """Let records wait that a checkpoint holds."""
         for body in bodies:
-            self._lane.setdefault(key_of(_decode(body)), collections.deque()).append(body)
-            self.waiting += 1
+            self._wait(key_of(_decode(body)), body)
+
+    def _wait(self, key: str, body: bytes) -> None:
+        self._lane.setdefault(key, collections.deque()).append(body)
+        self._octets += len(body)
+        self.waiting += 1
+
+    @property
+    def _room(self) -> int:
+        return self._quota.waiting - self.waiting if self._octets < self._quota.waiting_bytes else 0
+
+    def _late(self, key: str, at_s: float) -> bool:
+        """Tell whether the next record of a key would have to wait."""
+        use = self._used.get(key)
+        return key in self._lane or (use is not None and self._allowance(use, at_s) < 1.0)
+
+    def _allowance(self, use: _Use, at_s: float) -> float:
+        return min(self._quota.burst, use.left + max(0.0, at_s - use.at_s) * self._quota.records_per_s)
 
     def _spend(self, key: str, at_s: float) -> bool:
         use = self._used.get(key)
@@ -143,18 +200,12 @@ class Fairness:
             if len(self._used) > REMEMBERED:
                 self._used.popitem(last=False)
         elif at_s > use.at_s:
-            use.left = min(self._quota.burst, use.left + (at_s - use.at_s) * self._quota.records_per_s)
+            use.left = self._allowance(use, at_s)
             use.at_s = at_s
         if use.left < 1.0:
             return False
         use.left -= 1.0
         return True
-
-
-def _encode(one: record.AuditRecord) -> bytes:
-    """Write a record as it came: a copy, because bodies are views that would keep their whole batch alive."""
-    fields = ((written, getattr(one, name)) for name, written in _FIELDS)
-    return _to_json({name: value for name, value in fields if value is not None and value is not record.ABSENT})
 
 
 def key_of(one: record.AuditRecord) -> str:
@@ -169,6 +220,8 @@ def key_of(one: record.AuditRecord) -> str:
     'ana@example.com'
     """
     name = one.user.username if one.user is not None else None
-    if not name:
-        return ""
+    return _key(name or "")
+
+
+def _key(name: str) -> str:
     return name.rpartition(":")[0] if name.startswith(_ACCOUNT) else name

@@ -17,7 +17,7 @@ from riverwatch import clock
 from riverwatch.activity import record
 from riverwatch.detections import finding
 from riverwatch.runtime import fairness, pressure, stream_watch, worker_identity, worker_queue
-from riverwatch.sources import base, decode
+from riverwatch.sources import base, decode, glance
 
 _log = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ class Worker(Generic[P]):
 
     def _judge(self, delivery: base.Delivery) -> None:
         began_s = self._time.monotonic_s()
-        records = self._decoder.body(delivery.body, where=delivery.where, line=delivery.line)
+        records = self._decoded(delivery)
         decoded_s = self._time.monotonic_s()
         own = self._own
         if own is not None:
@@ -258,6 +258,20 @@ class Worker(Generic[P]):
         self.watch.delivered(delivery, records, took_s)
         self._observe(took_s)
         self.counts.lag_s = max(0.0, self._time.now_s() - delivery.received_s)
+
+    def _decoded(self, delivery: base.Delivery) -> list[record.AuditRecord]:
+        """Make records of a delivery; of those that could only be dropped afterwards, the names alone are read."""
+        body, where = delivery.body, delivery.where
+        seen = glance.look(body) if self.fairness.full else None
+        if seen is not None:
+            spared = self._own.username if self._own is not None else ""
+            kept = self.fairness.sift(seen.names, at_s=delivery.received_s, spared=spared)
+            lost = len(seen.names) - len(kept)
+            if lost:
+                self.tally.read += lost
+                self.tally.skip(base.SkipReason.OVER_QUOTA, where=where, count=lost)
+                return glance.chosen(seen, kept, body, decoder=self._decoder, where=where)
+        return self._decoder.body(body, where=where, line=delivery.line)
 
     def _judge_waiting(self, records: list[record.AuditRecord]) -> None:
         """Judge records that waited behind others."""

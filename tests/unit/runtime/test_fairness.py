@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from riverwatch import testing
-from riverwatch.runtime import fairness, worker, worker_queue
-from riverwatch.sources import base
+from riverwatch.runtime import fairness, worker, worker_identity, worker_queue
+from riverwatch.sources import base, decode
 
 QUOTA = fairness.Quota(records_per_s=20.0, burst=40.0, waiting=4_000)
 JUDGE_S = 0.002
@@ -101,6 +101,75 @@ def test_what_finds_no_room_is_counted():
     assert one.fairness.dropped > 0
     assert one.tally.skipped[base.SkipReason.OVER_QUOTA] == one.fairness.dropped
     assert len(late) == one.tally.used
+
+
+def test_while_the_lane_is_full_a_flood_is_counted_without_being_decoded(monkeypatch):
+    decoded = []
+    body_of = decode.RecordDecoder.body
+    monkeypatch.setattr(
+        decode.RecordDecoder, "body", lambda self, data, **rest: decoded.append(data) or body_of(self, data, **rest)
+    )
+    time = testing.FakeClock()
+    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=1 << 30))
+    judge = Clocked(time)
+    one = worker.Worker(judge, lambda _: None, queue=queue, time=time, quota=fairness.Quota(1.0, 1.0, waiting=4))
+    flood = body(*[(f"{NOISY}{number}", f"n-{number}") for number in range(6)])
+    for data in [flood, flood, flood, body((f"{NOISY}0", "n-9"), (QUIET, "q-1"), (f"{NOISY}1", "n-10")), flood]:
+        queue.offer(base.Delivery(data, "sender", time.now_s()))
+    for _ in range(4):
+        one.turn(queue.take(wait_s=0.0))
+
+    assert decoded == [flood], "the first fills the lane"
+    assert [name for name, _ in judge.judged] == ["n-0", "q-1"]
+    assert one.tally.read == 6 + 6 + 6 + 3
+    assert one.tally.skipped == {base.SkipReason.OVER_QUOTA: 1 + 6 + 6 + 2}
+    assert one.fairness.dropped == 15
+    assert one.fairness.waiting == 4
+
+
+def test_the_operators_own_records_are_heard_in_a_flood_of_its_namespace():
+    time = testing.FakeClock()
+    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=1 << 30))
+    one = worker.Worker(
+        Clocked(time), lambda _: None, queue=queue, time=time, quota=fairness.Quota(1.0, 1.0, waiting=4)
+    )
+    heard = []
+    one.watch.on_own(lambda records: heard.extend(found.audit_id for found in records))
+    mine = "system:serviceaccount:riverwatch:riverwatch"
+    one.exclude(worker_identity.OwnIdentity(mine, "", "", "", frozenset()))
+    flood = [("system:serviceaccount:riverwatch:other", f"n-{number}") for number in range(9)]
+    for data in [body(*flood), body(*flood, (mine, "beat")), body(*flood)]:
+        queue.offer(base.Delivery(data, "sender", time.now_s()))
+    for _ in range(2):
+        one.turn(queue.take(wait_s=0.0))
+
+    assert heard == ["beat"]
+
+
+def test_a_full_lane_takes_some_again_once_there_is_room_for_a_batch():
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting=1_000))
+    many = [testing.audit_record(user=QUIET, audit_id=str(number)) for number in range(1_100)]
+    one.admit(many, at_s=0.0)
+    assert one.full
+    one.take(fairness.BATCH_RECORDS - 1)
+    assert one.full
+    assert one.sift([QUIET, "ana@example.com", ""], at_s=0.0) == [1, 2]
+    one.take(1)
+    assert not one.full
+
+
+def test_what_waits_is_bounded_in_bytes_too():
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting_bytes=10_000))
+    large = {"kind": "Pod", "note": "x" * 4_000}
+    records = [testing.audit_record(user=QUIET, audit_id=str(n), request_object=large) for n in range(9)]
+    now, lost = one.admit(records, at_s=0.0)
+    assert (len(now), one.waiting, lost) == (1, 3, 5)
+    assert one.full
+    again = fairness.Fairness(fairness.Quota(waiting_bytes=10_000))
+    again.load(one.dump())
+    assert len(again.take(9)) == 3
+    again.admit(records, at_s=0.0)
+    assert not again.full
 
 
 def test_nothing_waits_while_the_worker_keeps_up():
