@@ -3,8 +3,9 @@
 In: the records of a delivery, in order. Out: those that are judged now; the rest wait in a lane of their own, which is
 emptied in turns over all who have something in it: after each delivery what their quotas allow, and whatever there is
 when nothing else waits.
-While the lane is full, records that can only be lost are told by their sender's name alone, so that a flood costs next
-to nothing: decoding it would delay others as surely as judging it.
+A key may take as much of the lane as it leaves free, so that half of it remains for others whatever one key sends. Once
+a key has that much, its records are told by their sender's name alone and counted, so that a flood costs next to
+nothing: decoding it would delay others as surely as judging it.
 Invariants: nothing here happens while the worker keeps up; records of one actor stay in their order; what waits is
 part of the checkpoint, because it left the spool; what finds no room is counted. Owned by `worker`, on its thread.
 """
@@ -26,9 +27,9 @@ quotas allow: a tenth of an API server's batch."""
 IDLE_RECORDS = 400
 """Records of the waiting lane that are judged at once when nothing else waits."""
 
-BATCH_RECORDS = 400
-"""Room for so many records makes a waiting lane that was full take some again: an API server's batch. With less of it
-each delivery would be taken apart for the few that find room."""
+REOPEN = 0.9
+"""Share of what is free in the waiting lane below which a key whose records found no room may let some wait again. With
+1.0 each delivery would be taken apart for the few records that find room."""
 
 REMEMBERED = 4_096
 """Keys whose use is remembered; the oldest is forgotten, which gives it a full allowance again."""
@@ -53,13 +54,23 @@ class Quota:
     waiting: int = 20_000
     """Records that wait at most, of all keys together; about 30 MB."""
     waiting_bytes: int = 64 * 1024 * 1024
-    """Bytes from which on nothing more may wait; the last record may stand above it."""
+    """Bytes that wait at most, of all keys together; one record may stand above it."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Use:
     left: float
     at_s: float
+
+
+@dataclasses.dataclass(slots=True)
+class _Queue:
+    """What waits of one key."""
+
+    bodies: collections.deque[bytes] = dataclasses.field(default_factory=collections.deque)
+    octets: int = 0
+    closed: bool = False
+    """Whether a record found no room, and there is none for a while."""
 
 
 class Fairness:
@@ -74,9 +85,9 @@ class Fairness:
     def __init__(self, quota: Quota | None = None) -> None:
         self._quota = quota or Quota()
         self._used: collections.OrderedDict[str, _Use] = collections.OrderedDict()
-        self._lane: collections.OrderedDict[str, collections.deque[bytes]] = collections.OrderedDict()
+        self._lane: collections.OrderedDict[str, _Queue] = collections.OrderedDict()
         self._octets = 0
-        self._full = False
+        self._closed = 0
         self.waiting = 0
         """Records in the waiting lane."""
         self.moved = 0
@@ -85,33 +96,31 @@ class Fairness:
         """Records for which there was no room."""
 
     @property
-    def full(self) -> bool:
-        """Whether nothing found room lately: from when the lane is full until there is room for a batch."""
-        if self._full and self._room >= min(BATCH_RECORDS, self._quota.waiting // 2):
-            self._full = False
-        return self._full
+    def closed(self) -> bool:
+        """Whether there are keys whose records find no room, so that looking at names is worth it."""
+        return self._closed > 0
 
-    def sift(self, names: Sequence[str], *, at_s: float, spared: str = "") -> list[int]:
-        """Tell which records of a delivery are worth decoding while the lane is full: those that need not wait.
+    def sift(self, names: Sequence[str], *, spared: str | None = None) -> list[int]:
+        """Tell which records of a delivery are worth decoding: those that may find room. Safe from any thread.
 
         Parameters
         ----------
         names
-            Of each record's user, in order.
-        at_s
-            As for `admit`.
+            Of each record's user, in order; those who failed to log in have none, and share an allowance.
         spared
-            A user none of whose records is lost here.
+            A user none of whose records is left out.
 
         Returns
         -------
         list
-            Places of the records to decode; the others are counted as lost.
+            Places of the records to decode; the others are lost.
         """
-        late = {name for name in set(names) if name and name != spared and self._late(_key(name), at_s)}
-        kept = [place for place, name in enumerate(names) if name not in late]
-        self.dropped += len(names) - len(kept)
-        return kept
+        lost = {name for name in set(names) if name != spared and self._finds_no_room(_key(name))}
+        return [place for place, name in enumerate(names) if name not in lost]
+
+    def lose(self, count: int) -> None:
+        """Count records that were left out."""
+        self.dropped += count
 
     def admit(self, records: Sequence[record.AuditRecord], *, at_s: float) -> tuple[list[record.AuditRecord], int]:
         """Divide a delivery.
@@ -134,13 +143,11 @@ class Fairness:
             key = key_of(one)
             if key not in self._lane and self._spend(key, at_s):
                 now.append(one)
-            elif self._room <= 0:
-                self._full = True
-                lost += 1
-            else:
-                self._wait(key, _encode(one))
+            elif self._wait(key, one):
                 self.moved += 1
-        self.dropped += lost
+            else:
+                lost += 1
+        self.lose(lost)
         return now, lost
 
     def take(self, limit: int, *, at_s: float | None = None) -> list[record.AuditRecord]:
@@ -159,39 +166,58 @@ class Fairness:
                 break
             key, queue = self._lane.popitem(last=False)
             if at_s is None or self._spend(key, at_s):
-                body = queue.popleft()
-                self._octets -= len(body)
-                found.append(_decode(body))
-            if queue:
+                found.append(_decode(self._next(queue)))
+            if queue.bodies:
                 self._lane[key] = queue
-        self.waiting -= len(found)
         return found
 
     def dump(self) -> list[bytes]:
         """Return what waits as plain data, in the order of each key."""
-        return [body for queue in self._lane.values() for body in queue]
+        return [body for queue in self._lane.values() for body in queue.bodies]
 
     def load(self, bodies: Iterable[bytes]) -> None:
         """Let records wait that a checkpoint holds."""
         for body in bodies:
-            self._wait(key_of(_decode(body)), body)
+            self._put(self._lane.setdefault(key_of(_decode(body)), _Queue()), body)
 
-    def _wait(self, key: str, body: bytes) -> None:
-        self._lane.setdefault(key, collections.deque()).append(body)
+    def _finds_no_room(self, key: str) -> bool:
+        queue = self._lane.get(key)
+        return queue is not None and queue.closed
+
+    def _wait(self, key: str, one: record.AuditRecord) -> bool:
+        """Let a record wait, or tell that there is no room for it."""
+        queue = self._lane.get(key)
+        if not self._has_room(queue):
+            if queue is not None and not queue.closed:
+                queue.closed = True
+                self._closed += 1
+            return False
+        if queue is None:
+            queue = self._lane[key] = _Queue()
+        self._put(queue, _encode(one))
+        return True
+
+    def _has_room(self, queue: _Queue | None, *, share: float = 1.0) -> bool:
+        """Tell whether a key has less of the lane than (a share of) what is free."""
+        most, most_octets = self._quota.waiting, self._quota.waiting_bytes
+        free = min(1.0 - self.waiting / most, 1.0 - self._octets / most_octets) * share
+        return free > (0.0 if queue is None else max(len(queue.bodies) / most, queue.octets / most_octets))
+
+    def _put(self, queue: _Queue, body: bytes) -> None:
+        queue.bodies.append(body)
+        queue.octets += len(body)
         self._octets += len(body)
         self.waiting += 1
 
-    @property
-    def _room(self) -> int:
-        return self._quota.waiting - self.waiting if self._octets < self._quota.waiting_bytes else 0
-
-    def _late(self, key: str, at_s: float) -> bool:
-        """Tell whether the next record of a key would have to wait."""
-        use = self._used.get(key)
-        return key in self._lane or (use is not None and self._allowance(use, at_s) < 1.0)
-
-    def _allowance(self, use: _Use, at_s: float) -> float:
-        return min(self._quota.burst, use.left + max(0.0, at_s - use.at_s) * self._quota.records_per_s)
+    def _next(self, queue: _Queue) -> bytes:
+        body = queue.bodies.popleft()
+        queue.octets -= len(body)
+        self._octets -= len(body)
+        self.waiting -= 1
+        if queue.closed and (not queue.bodies or self._has_room(queue, share=REOPEN)):
+            queue.closed = False
+            self._closed -= 1
+        return body
 
     def _spend(self, key: str, at_s: float) -> bool:
         use = self._used.get(key)
@@ -200,7 +226,7 @@ class Fairness:
             if len(self._used) > REMEMBERED:
                 self._used.popitem(last=False)
         elif at_s > use.at_s:
-            use.left = self._allowance(use, at_s)
+            use.left = min(self._quota.burst, use.left + (at_s - use.at_s) * self._quota.records_per_s)
             use.at_s = at_s
         if use.left < 1.0:
             return False

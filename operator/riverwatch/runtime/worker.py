@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from riverwatch import clock
 from riverwatch.activity import record
 from riverwatch.detections import finding
-from riverwatch.runtime import fairness, pressure, stream_watch, worker_identity, worker_queue
+from riverwatch.runtime import door, fairness, pressure, stream_watch, worker_identity, worker_queue
 from riverwatch.sources import base, decode, glance
 
 _log = logging.getLogger(__name__)
@@ -109,6 +109,7 @@ class Worker(Generic[P]):
         self.tally = base.Tally()
         self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
         self.fairness = fairness.Fairness(quota)
+        self._door = door.Door(self.fairness)
         self.counts = Counts()
         self.watch = stream_watch.StreamWatch()
         self.step = pressure.Step.EASY
@@ -131,6 +132,8 @@ class Worker(Generic[P]):
 
     def offer(self, delivery: base.Delivery) -> bool:
         """Take a delivery over, or return False when there is no room: a `sources.base.Sink`."""
+        if not self._door.passes(delivery, spared=self._spared):
+            return True
         taken = self._queue.offer(delivery)
         if not taken:
             self.counts.refused += 1
@@ -192,6 +195,7 @@ class Worker(Generic[P]):
         """Do one piece of work; the body of the thread's loop."""
         for apply in work.changes:
             self._apply(apply)
+        self._count_dropped()
         if work.delivery is not None:
             self._judge(work.delivery)
         if self.fairness.waiting:
@@ -211,6 +215,7 @@ class Worker(Generic[P]):
             self._do_duties(self._time.monotonic_s())
             if self._queue.held:
                 self._look_at_hold()
+        self._count_dropped()
         self._end_duties()
 
     def _look_at_hold(self) -> None:
@@ -262,16 +267,31 @@ class Worker(Generic[P]):
     def _decoded(self, delivery: base.Delivery) -> list[record.AuditRecord]:
         """Make records of a delivery; of those that could only be dropped afterwards, the names alone are read."""
         body, where = delivery.body, delivery.where
-        seen = glance.look(body) if self.fairness.full else None
+        seen = glance.look(body) if self.fairness.closed else None
         if seen is not None:
-            spared = self._own.username if self._own is not None else ""
-            kept = self.fairness.sift(seen.names, at_s=delivery.received_s, spared=spared)
-            lost = len(seen.names) - len(kept)
-            if lost:
-                self.tally.read += lost
-                self.tally.skip(base.SkipReason.OVER_QUOTA, where=where, count=lost)
+            kept = self.fairness.sift(seen.names, spared=self._spared)
+            if len(kept) < len(seen.names):
+                self._lose(len(seen.names) - len(kept), where)
                 return glance.chosen(seen, kept, body, decoder=self._decoder, where=where)
         return self._decoder.body(body, where=where, line=delivery.line)
+
+    @property
+    def _spared(self) -> str | None:
+        """The user whose records are never left out unseen: heartbeats come back under the operator's own name."""
+        own = self._own
+        return own.username if own is not None else None
+
+    def _lose(self, count: int, where: str) -> None:
+        """Count records that were never decoded."""
+        self.fairness.lose(count)
+        self.tally.read += count
+        self.tally.skip(base.SkipReason.OVER_QUOTA, where=where, count=count)
+
+    def _count_dropped(self) -> None:
+        """Count what was dropped at the door, and know its senders."""
+        for one in self._door.collect():
+            self._lose(one.records, one.latest.where)
+            self.watch.delivered(one.latest, (), 0.0)
 
     def _judge_waiting(self, records: list[record.AuditRecord]) -> None:
         """Judge records that waited behind others."""

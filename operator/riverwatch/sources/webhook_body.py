@@ -73,7 +73,7 @@ def why_not_json(body: bytes) -> str:
     >>> why_not_json(b"kind=EventList")
     'malformed JSON: the body must be a JSON object or list, or JSON lines'
     """
-    if not body.strip():
+    if not body or body.isspace():
         return "malformed JSON: the body is empty"
     if not _OPENING.match(body):
         return "malformed JSON: the body must be a JSON object or list, or JSON lines"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import msgspec
 import pytest
 
@@ -103,73 +105,152 @@ def test_what_finds_no_room_is_counted():
     assert len(late) == one.tally.used
 
 
-def test_while_the_lane_is_full_a_flood_is_counted_without_being_decoded(monkeypatch):
+@pytest.fixture
+def time() -> testing.FakeClock:
+    return testing.FakeClock()
+
+
+@pytest.fixture
+def small(time) -> tuple[worker.Worker, Clocked]:
+    """A worker with room for eight records of one namespace in its lane, and its judge."""
+    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=1 << 30))
+    judge = Clocked(time)
+    quota = fairness.Quota(1.0, 1.0, waiting=16)
+    return worker.Worker(judge, lambda _: None, queue=queue, time=time, quota=quota), judge
+
+
+def sent(one: worker.Worker, time: testing.FakeClock, *bodies: bytes) -> None:
+    for data in bodies:
+        assert one.offer(base.Delivery(data, "sender", time.now_s()))
+
+
+def turned(one: worker.Worker, turns: int) -> None:
+    for _ in range(turns):
+        one.turn(one.queue.take(wait_s=0.0))
+
+
+FLOOD = body(*[(f"{NOISY}{number}", f"n-{number}") for number in range(10)])
+
+
+def test_what_can_only_be_lost_is_counted_without_being_decoded(monkeypatch, small, time):
     decoded = []
     body_of = decode.RecordDecoder.body
     monkeypatch.setattr(
         decode.RecordDecoder, "body", lambda self, data, **rest: decoded.append(data) or body_of(self, data, **rest)
     )
-    time = testing.FakeClock()
-    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=1 << 30))
-    judge = Clocked(time)
-    one = worker.Worker(judge, lambda _: None, queue=queue, time=time, quota=fairness.Quota(1.0, 1.0, waiting=4))
-    flood = body(*[(f"{NOISY}{number}", f"n-{number}") for number in range(6)])
-    for data in [flood, flood, flood, body((f"{NOISY}0", "n-9"), (QUIET, "q-1"), (f"{NOISY}1", "n-10")), flood]:
-        queue.offer(base.Delivery(data, "sender", time.now_s()))
-    for _ in range(4):
-        one.turn(queue.take(wait_s=0.0))
+    one, judge = small
+    sent(one, time, FLOOD, FLOOD, body((f"{NOISY}0", "n-9"), (QUIET, "q-1"), (f"{NOISY}1", "n-10")), FLOOD)
+    turned(one, 3)
 
-    assert decoded == [flood], "the first fills the lane"
+    assert decoded == [FLOOD], "the first, until its namespace has all the room that it may have"
     assert [name for name, _ in judge.judged] == ["n-0", "q-1"]
-    assert one.tally.read == 6 + 6 + 6 + 3
-    assert one.tally.skipped == {base.SkipReason.OVER_QUOTA: 1 + 6 + 6 + 2}
-    assert one.fairness.dropped == 15
-    assert one.fairness.waiting == 4
+    assert one.tally.read == 10 + 10 + 3
+    assert one.tally.skipped == {base.SkipReason.OVER_QUOTA: 1 + 10 + 2}
+    assert (one.fairness.dropped, one.fairness.waiting) == (13, 8)
 
 
-def test_the_operators_own_records_are_heard_in_a_flood_of_its_namespace():
-    time = testing.FakeClock()
-    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=1 << 30))
-    one = worker.Worker(
-        Clocked(time), lambda _: None, queue=queue, time=time, quota=fairness.Quota(1.0, 1.0, waiting=4)
-    )
+def test_what_can_only_be_lost_takes_no_place_in_the_queue(small, time):
+    one, judge = small
+    sent(one, time, FLOOD, FLOOD)
+    turned(one, 1)
+    depth = one.queue.depth
+    sent(one, time, FLOOD, FLOOD, FLOOD)
+    assert one.queue.depth == depth
+    sent(one, time, body((NOISY, "n-11"), (QUIET, "q-1")))
+    assert one.queue.depth == depth + 1, "one record of somebody else keeps a delivery"
+    turned(one, 2)
+
+    assert one.tally.read == 10 + 10 + 3 * 10 + 2
+    assert one.tally.read == len(judge.judged) + one.fairness.waiting + one.fairness.dropped
+    assert one.tally.skipped == {base.SkipReason.OVER_QUOTA: one.fairness.dropped}
+    assert one.watch.senders["sender"].deliveries == 4, "twice at the queue, twice at the door"
+
+
+def test_what_is_dropped_while_the_worker_ends_is_counted(small, time):
+    one, _ = small
+    sent(one, time, FLOOD, FLOOD)
+    turned(one, 1)
+    one.on_step(lambda *_: None)
+    one.add_duty(worker.Duty(1e9, lambda: None, at_end=lambda: counted.append(one.tally.read)))
+    counted = []
+    sent(one, time, FLOOD)
+    one.queue.close()
+    one.run()
+    assert counted == [30]
+
+
+def test_a_source_that_resumes_where_it_stood_loses_nothing_at_the_door(small, time):
+    one, _ = small
+    sent(one, time, FLOOD, FLOOD)
+    turned(one, 1)
+    depth = one.queue.depth
+    one.offer(base.Delivery(FLOOD, "file", time.now_s(), after=base.Position(offset=9)))
+    assert one.queue.depth == depth + 1, "its position is that of what was taken"
+
+
+def test_the_operators_own_records_are_heard_in_a_flood_of_its_namespace(small, time):
+    one, _ = small
     heard = []
     one.watch.on_own(lambda records: heard.extend(found.audit_id for found in records))
     mine = "system:serviceaccount:riverwatch:riverwatch"
     one.exclude(worker_identity.OwnIdentity(mine, "", "", "", frozenset()))
-    flood = [("system:serviceaccount:riverwatch:other", f"n-{number}") for number in range(9)]
-    for data in [body(*flood), body(*flood, (mine, "beat")), body(*flood)]:
-        queue.offer(base.Delivery(data, "sender", time.now_s()))
-    for _ in range(2):
-        one.turn(queue.take(wait_s=0.0))
+    flood = [("system:serviceaccount:riverwatch:other", f"n-{number}") for number in range(12)]
+    sent(one, time, body(*flood), body(*flood, (mine, "spooled")), body(*flood))
+    turned(one, 1)
+    sent(one, time, body(*flood, (mine, "at the door")))
+    turned(one, 3)
 
-    assert heard == ["beat"]
+    assert heard == ["spooled", "at the door"]
 
 
-def test_a_full_lane_takes_some_again_once_there_is_room_for_a_batch():
-    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting=1_000))
+def test_nobody_shares_an_allowance_too():
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting=2))
+    refused = [testing.audit_record(user="", audit_id=str(number), code=401) for number in range(3)]
+    assert [found.audit_id for found in one.admit(refused, at_s=0.0)[0]] == ["0"]
+    assert one.sift(["", "ana@example.com"]) == [1]
+
+
+def test_a_key_without_room_may_let_some_wait_again_once_there_is_room_for_several():
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting=2_000))
     many = [testing.audit_record(user=QUIET, audit_id=str(number)) for number in range(1_100)]
     one.admit(many, at_s=0.0)
-    assert one.full
-    one.take(fairness.BATCH_RECORDS - 1)
-    assert one.full
-    assert one.sift([QUIET, "ana@example.com", ""], at_s=0.0) == [1, 2]
-    one.take(1)
-    assert not one.full
+    assert (one.waiting, one.closed) == (1_000, True)
+    one.take(50)
+    assert one.sift([QUIET, "ana@example.com"]) == [1]
+    one.take(10)
+    assert not one.closed
+    assert one.sift([QUIET, "ana@example.com"]) == [0, 1]
+
+
+def test_however_much_one_key_sends_others_find_room():
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting=1_024))
+    for key in range(6):
+        one.admit([testing.audit_record(user=f"user-{key}", audit_id=str(n)) for n in range(5_000)], at_s=0.0)
+    held = collections.Counter(found.user.username for found in one.take(1_024))
+    assert held == {"user-0": 512, "user-1": 256, "user-2": 128, "user-3": 64, "user-4": 32, "user-5": 16}
+
+
+def test_more_keys_than_there_is_room_for_are_bounded_and_counted():
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting=3_000))
+    records = [testing.audit_record(user=f"user-{n % 4_000}", audit_id=str(n)) for n in range(12_000)]
+    now, lost = one.admit(records, at_s=0.0)
+    assert (len(now), one.waiting, lost) == (4_000, 3_000, 5_000)
+    assert len(one.take(3_000)) == 3_000
+    assert (one.waiting, one.closed) == (0, False)
 
 
 def test_what_waits_is_bounded_in_bytes_too():
-    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting_bytes=10_000))
+    one = fairness.Fairness(fairness.Quota(records_per_s=1.0, burst=1.0, waiting_bytes=20_000))
     large = {"kind": "Pod", "note": "x" * 4_000}
     records = [testing.audit_record(user=QUIET, audit_id=str(n), request_object=large) for n in range(9)]
     now, lost = one.admit(records, at_s=0.0)
     assert (len(now), one.waiting, lost) == (1, 3, 5)
-    assert one.full
-    again = fairness.Fairness(fairness.Quota(waiting_bytes=10_000))
+    assert one.closed
+    again = fairness.Fairness(fairness.Quota(waiting_bytes=20_000))
     again.load(one.dump())
     assert len(again.take(9)) == 3
     again.admit(records, at_s=0.0)
-    assert not again.full
+    assert not again.closed
 
 
 def test_nothing_waits_while_the_worker_keeps_up():
