@@ -11,15 +11,13 @@ import itertools
 from collections.abc import Iterator
 
 from riverwatch.activity import derived_facts as df
-from riverwatch.activity import identities, openshift
+from riverwatch.activity import derived_pod, identities, openshift
 
 MAX_GRANTS = 2_000
 """Grants of one role that are written out; the largest built-in ClusterRole (admin) has about 700."""
 
 RBAC_GROUP = "rbac.authorization.k8s.io"
 """API group of roles and bindings."""
-
-_WORKLOADS = ("pods", "deployments", "daemonsets", "statefulsets", "replicasets", "jobs", "cronjobs")
 
 ABILITIES: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     "everything": (frozenset({"*"}), frozenset({"*"}), frozenset({"*"})),
@@ -52,7 +50,7 @@ ABILITIES: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     "write-workloads": (
         frozenset({"create", "update", "patch"}),
         frozenset({"", "apps", "batch"}),
-        frozenset(_WORKLOADS),
+        derived_pod.BUILT_IN_WORKLOADS,
     ),
 }
 """Ability -> verbs, groups and resources any one of which gives it; wildcards in a role count for all."""

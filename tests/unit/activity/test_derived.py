@@ -203,6 +203,11 @@ ROLES: dict[str, tuple[list[dict[str, Any]], str, Any]] = {
         "rbac.can",
         ("escalate", "bind", "write-rbac"),
     ),
+    "a workload of old": (
+        [{"verbs": ["create"], "apiGroups": [""], "resources": ["replicationcontrollers"]}],
+        "rbac.can",
+        ("write-workloads",),
+    ),
     "another group's resource of that name": (
         [{"verbs": ["get"], "apiGroups": ["example.com"], "resources": ["secrets"]}],
         "rbac.can",
