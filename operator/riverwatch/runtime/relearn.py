@@ -6,6 +6,8 @@ every record of such a namespace. Nothing here raises or holds back anything.
 
 from __future__ import annotations
 
+import msgspec
+
 from riverwatch import vocabulary
 from riverwatch.models import bank, drift
 from riverwatch.scoring import judge
@@ -61,8 +63,8 @@ def beside(
     """
     measured = question.measured
     shadow = models.versions.shadows[measured.home]
-    question.parts = models.shadow_opinion(measured)
+    asked = msgspec.structs.replace(question, parts=models.shadow_opinion(measured))
     from_s = shadow.since_s + question.policy.learning_s
-    judged.compare(question, verdict, version=shadow.name, age_s=age_s, from_s=from_s)
+    judged.compare(asked, verdict, version=shadow.name, age_s=age_s, from_s=from_s)
     if not any(hit.card.severity.rank >= MINDED for hit in question.hits):
         models.shadow_learn(measured)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import acts
 import msgspec
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from riverwatch import testing
 from riverwatch.models import bank, drift, versions
 from riverwatch.rules import engine
-from riverwatch.runtime import pipeline
+from riverwatch.runtime import pipeline, relearn
 from riverwatch.sources import base
 
 HOUR_S = 3600.0
@@ -110,6 +112,20 @@ def test_a_theft_that_both_versions_see_counts_for_both(subject):
     rate = tally.per_day(subject.learning.now_s)
     assert rate is not None
     assert 0 < rate < 2
+
+
+def test_asking_the_shadow_leaves_the_question_as_it_was(subject, monkeypatch):
+    parts = []
+
+    def watched(models, judged, question, verdict, *, age_s):
+        before = question.parts
+        relearn.beside(models, judged, question, verdict, age_s=age_s)
+        parts.append((before, question.parts))
+
+    monkeypatch.setattr(pipeline, "relearn", types.SimpleNamespace(begin=relearn.begin, beside=watched))
+    feed(subject, range(1_010, 1_020), source_ip=NEW)
+    assert parts
+    assert all(before is after for before, after in parts)
 
 
 def test_shadows_and_their_figures_survive_a_checkpoint(subject):
