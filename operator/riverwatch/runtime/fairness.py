@@ -2,7 +2,7 @@
 
 In: the records of a delivery, in order. Out: those that are judged now; the rest wait in a lane of their own, which is
 emptied in turns over all who have something in it: after each delivery what their quotas allow, and whatever there is
-when nothing else waits.
+when nothing else waits. Behind deliveries that are late themselves the lane moves more slowly.
 A key may take as much of the lane as it leaves free, so that half of it remains for others whatever one key sends. Once
 a key has that much, its records are told by their sender's name alone and counted, so that a flood costs next to
 nothing: decoding it would delay others as surely as judging it.
@@ -24,12 +24,18 @@ TURN_RECORDS = 40
 """Records of the waiting lane that are judged at most after each delivery while others wait, as far as their senders'
 quotas allow: a tenth of an API server's batch."""
 
+LATE_S = 0.25
+"""Age of a delivery in seconds from which others yield to it: a quarter of the second that a flood may cost it."""
+
+LATE_RECORDS = 10
+"""Records of the waiting lane that are judged at most after a delivery of that age: a quarter of `TURN_RECORDS`."""
+
 IDLE_RECORDS = 400
 """Records of the waiting lane that are judged at once when nothing else waits."""
 
-REOPEN = 0.9
-"""Share of what is free in the waiting lane below which a key whose records found no room may let some wait again. With
-1.0 each delivery would be taken apart for the few records that find room."""
+REOPEN = 0.5
+"""Share of what is free in the waiting lane below which a key whose records found no room may let some wait again: a
+third of the lane. Near 1.0 deliveries would be taken apart for the few records that find room, and most spooled."""
 
 REMEMBERED = 4_096
 """Keys whose use is remembered; the oldest is forgotten, which gives it a full allowance again."""

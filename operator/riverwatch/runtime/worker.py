@@ -200,7 +200,9 @@ class Worker(Generic[P]):
             self._judge(work.delivery)
         if self.fairness.waiting:
             if work.delivery is not None and self._queue.depth:
-                self._judge_waiting(self.fairness.take(fairness.TURN_RECORDS, at_s=work.delivery.received_s))
+                late = self._queue.age_s(self._time.now_s()) > fairness.LATE_S
+                limit = fairness.LATE_RECORDS if late else fairness.TURN_RECORDS
+                self._judge_waiting(self.fairness.take(limit, at_s=work.delivery.received_s))
             else:
                 self._judge_waiting(self.fairness.take(fairness.IDLE_RECORDS))
         self._look_at_pressure()

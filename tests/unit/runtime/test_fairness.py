@@ -215,9 +215,9 @@ def test_a_key_without_room_may_let_some_wait_again_once_there_is_room_for_sever
     many = [testing.audit_record(user=QUIET, audit_id=str(number)) for number in range(1_100)]
     one.admit(many, at_s=0.0)
     assert (one.waiting, one.closed) == (1_000, True)
-    one.take(50)
+    one.take(300)
     assert one.sift([QUIET, "ana@example.com"]) == [1]
-    one.take(10)
+    one.take(40)
     assert not one.closed
     assert one.sift([QUIET, "ana@example.com"]) == [0, 1]
 
@@ -237,6 +237,24 @@ def test_more_keys_than_there_is_room_for_are_bounded_and_counted():
     assert (len(now), one.waiting, lost) == (4_000, 3_000, 5_000)
     assert len(one.take(3_000)) == 3_000
     assert (one.waiting, one.closed) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "taken"),
+    [
+        pytest.param(0.0, fairness.TURN_RECORDS, id="in time"),
+        pytest.param(1.0, fairness.LATE_RECORDS, id="late"),
+    ],
+)
+def test_what_waits_yields_to_deliveries_that_are_late(age_s, taken, time):
+    queue = worker_queue.WorkQueue(worker_queue.Bounds(batches=100, octets=1 << 30))
+    judge = Clocked(time)
+    one = worker.Worker(judge, lambda _: None, queue=queue, time=time, quota=fairness.Quota(100.0, 100.0))
+    one.fairness.load(msgspec.json.encode({"user": {"username": f"user-{n}"}, "auditID": str(n)}) for n in range(90))
+    sent(one, time, body((QUIET, "q-1")), body((QUIET, "q-2")))
+    time.advance(age_s)
+    turned(one, 1)
+    assert len(judge.judged) == 1 + taken
 
 
 def test_what_waits_is_bounded_in_bytes_too():
