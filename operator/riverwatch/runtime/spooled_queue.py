@@ -7,13 +7,20 @@ Changes from control work as in `worker_queue`. What was taken but is in no chec
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import msgspec
 
+from riverwatch import errors
 from riverwatch.runtime import worker_queue
 from riverwatch.sources import base
 from riverwatch.state import spool
+
+_log = logging.getLogger(__name__)
+
+AGAIN_S = 0.5
+"""Seconds after which a spool that could not be read for want of files or memory is read again."""
 
 _HEAD_LENGTH_BYTES = 2
 """Bytes before the head of a delivery that say how long it is."""
@@ -88,6 +95,18 @@ class SpooledQueue(worker_queue.WorkQueue[worker_queue.P]):
         return worker_queue.Work(changes, None if idle else self._next(), closed)
 
     def _next(self) -> base.Delivery | None:
+        try:
+            found = self._read()
+        except errors.TemporaryError as error:
+            _log.warning("what is spooled waits", extra={"cause": str(error)})
+            self._reading = iter(())
+            with self._changed:
+                self._left = True
+                self._changed.wait(AGAIN_S)
+            return None
+        return found
+
+    def _read(self) -> base.Delivery | None:
         for fresh in (False, True):
             if fresh:
                 with self._changed:

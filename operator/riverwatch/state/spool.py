@@ -14,6 +14,7 @@ share the next flush.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -36,6 +37,9 @@ CAP_BYTES = 1024 * 1024 * 1024
 DISK_SHARE = 0.75
 """Share of the disk's free room that the spool may take at most, whatever its cap: a checkpoint must still fit beside
 it, or nothing could ever be trimmed."""
+
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""Why a segment cannot be read now but can soon: the process, or the machine, has no file or memory left."""
 
 Position = frames.Position
 Durability = spool_words.Durability
@@ -173,6 +177,11 @@ class Spool:
         ------
         tuple
             The position after the batch, and the batch. Reading on from there repeats nothing and omits nothing.
+
+        Raises
+        ------
+        TemporaryError
+            When nothing can be read for now; reading on from the last position omits nothing.
         """
         at = self.start if position is None or position > self._end else position
         while True:
@@ -342,6 +351,8 @@ class Spool:
             for offset, payload in frames.read(path, at.segment, start=at.offset, limit=limit, damage=damage):
                 yield Position(at.segment, offset), payload
         except OSError as error:
+            if error.errno in PASSING:
+                raise errors.TemporaryError(f"the spool cannot be read now: {error.strerror}") from error
             damage.segment = f"cannot be read: {error.strerror or error}"
         finally:
             self._count(damage, path)

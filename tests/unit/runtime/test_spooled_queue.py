@@ -1,5 +1,7 @@
 """The queue on disk: what was accepted comes out once and in order, in this process or the next."""
 
+import errno
+import os
 import pathlib
 import threading
 
@@ -35,6 +37,30 @@ def test_gives_back_deliveries_as_they_were(disk: spool.Spool) -> None:
     assert (queue.depth, queue.age_s(1010.0)) == (9, 0.0)
     assert drain(queue) == [delivery(number) for number in range(9)]
     assert (queue.depth, queue.octets, queue.fill) == (0, 0, 0.0)
+
+
+def test_nothing_is_lost_while_the_process_has_no_file_left(disk: spool.Spool, monkeypatch) -> None:
+    monkeypatch.setattr(spooled_queue, "AGAIN_S", 0.0)
+    queue = spooled_queue.SpooledQueue(disk)
+    assert all(queue.offer(delivery(number)) for number in range(9))
+    found = [queue.take(wait_s=0.0).delivery]
+    opened = os.open
+
+    def no_file(path, flags, *rest, **more):
+        if flags & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(path, flags, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", no_file)
+        while (work := queue.take(wait_s=0.0)).delivery is not None:
+            found.append(work.delivery)
+        assert len(found) < 9
+        assert queue.take(wait_s=0.0).delivery is None
+    found += drain(queue)
+
+    assert found == [delivery(number) for number in range(9)]
+    assert disk.counts.damaged_segments == 0
 
 
 def test_deliveries_that_come_while_it_is_read(disk: spool.Spool) -> None:
