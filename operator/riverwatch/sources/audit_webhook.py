@@ -235,8 +235,10 @@ class AuditWebhook:
             response = _refusal(refusal.status, refusal.text or refusal.reason)
             if "Allow" in refusal.headers:
                 response.headers["Allow"] = refusal.headers["Allow"]
-        except (ConnectionError, asyncio.CancelledError):
+        except asyncio.CancelledError:
             raise
+        except ConnectionError:
+            response = _refusal(400, "the connection was lost")
         except Exception:  # noqa: BLE001 - one request must not end the receiver
             _log.exception("the audit receiver failed on a request")
             response = _refusal(503, "internal error; the batch was not taken, send it again")
@@ -344,7 +346,8 @@ class AuditWebhook:
     async def _uncompressed(self, body: bytes) -> bytes:
         limit = self._limits.body_bytes
         if len(body) <= webhook_body.OFF_LOOP_BYTES:
-            return webhook_body.gunzip(body, limit)
+            with contextlib.suppress(webhook_body.TooLargeError):
+                return webhook_body.gunzip(body, min(limit, webhook_body.ON_LOOP_BYTES))
         return await asyncio.to_thread(webhook_body.gunzip, body, limit)
 
     async def _take(self, request: web.Request, body: bytes) -> web.StreamResponse:

@@ -9,6 +9,7 @@ import ipaddress
 import json
 import pathlib
 import ssl
+import threading
 
 import aiohttp
 import pytest
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from riverwatch import errors, metrics
-from riverwatch.sources import audit_webhook, base, decode, webhook_access
+from riverwatch.sources import audit_webhook, base, decode, webhook_access, webhook_body
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "audit"
 BATCH = (DATA / "event-list.json").read_bytes()
@@ -146,6 +147,7 @@ async def test_gzip_is_undone():
 REFUSED = {
     "no JSON": (b"kind=EventList", {}, 400, "malformed JSON"),
     "an empty body": (b"", {}, 400, "malformed JSON: the body is empty"),
+    "nothing but white space": (b" " * 500_000, {}, 400, "malformed JSON: the body is empty"),
     "JSON cut off": (BATCH[:-1], {}, 400, "malformed JSON"),
     "JSON cut off in a text": (BATCH[:-30], {}, 400, "ends in the middle"),
     "a wrong word in small JSON": (BATCH.replace(b'"get"', b"get"), {}, 400, "malformed JSON: JSON is malformed"),
@@ -247,6 +249,38 @@ async def test_batches_at_once_are_bounded_together():
         arrived.set()
 
         assert (await first)[0] == 200
+
+
+async def test_connection_that_is_lost_is_counted_and_no_error(caplog):
+    async with plain() as running:
+        _, writer = await asyncio.open_connection("127.0.0.1", running.receiver.port)
+        writer.write(b"POST /audit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n[")
+        await writer.drain()
+        assert (await running.post())[0] == 200
+        writer.transport.abort()
+        lost = ("riverwatch_receiver_answers_total", {"code": "400"})
+        async with asyncio.timeout(10):
+            while not running.counters.registry.get_sample_value(*lost):
+                await asyncio.sleep(0)
+        assert (await running.post())[0] == 200
+    assert not any(record.levelname == "ERROR" for record in caplog.records)
+
+
+async def test_small_body_that_holds_much_is_undone_on_another_thread(monkeypatch):
+    threads = []
+    undo = webhook_body.gunzip
+
+    def gunzip(data, limit_bytes):
+        threads.append((threading.current_thread() is threading.main_thread(), limit_bytes))
+        return undo(data, limit_bytes)
+
+    monkeypatch.setattr(webhook_body, "gunzip", gunzip)
+    body = b'[{"a":"' + b"x" * (webhook_body.ON_LOOP_BYTES + 1) + b'"}]'
+    async with plain() as running:
+        status, _, _ = await running.post(gzip.compress(body), headers={"Content-Encoding": "gzip"})
+        assert status == 200
+        assert running.sink.taken[0].body == body
+    assert threads == [(True, webhook_body.ON_LOOP_BYTES), (False, audit_webhook.Limits().body_bytes)]
 
 
 async def test_body_that_does_not_arrive_is_given_up():
