@@ -6,6 +6,7 @@ field is true. A field with several values in the record matches when any of the
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
@@ -168,7 +169,27 @@ def _values(name: str, values: list[sigma_types.SigmaType], *, where: str) -> Co
         # Among them may be ALLOW or FORBID, which mean another field.
         return _join([_field(name, value, where=where) for value in values], require_all=False)
     get = fields.getter(name, where=where)
-    matcher = matching.any_value(values, where=where, field=name)
+    if all(type(value) is sigma_types.SigmaString and _is_plain(value) for value in values):
+        return _shared_values(full, tuple(tuple(value.s) for value in values))  # type: ignore[attr-defined]  # as just asked
+    return _compared(full, get, matching.any_value(values, where=where, field=name))
+
+
+def _is_plain(value: sigma_types.SigmaString) -> bool:
+    return all(isinstance(part, (str, sigma_types.SpecialChars)) for part in value.s)
+
+
+@functools.lru_cache(maxsize=MEMORY_SIZE)
+def _shared_values(full: str, wanted: tuple[tuple[sigma_types.SigmaStringPartType, ...], ...]) -> Compiled:
+    """Compile texts with wildcards, of a field that exists; shared for the same reason as `_shared_texts`."""
+    values: list[sigma_types.SigmaType] = []
+    for parts in wanted:
+        value = sigma_types.SigmaString()
+        value.s = list(parts)
+        values.append(value)
+    return _compared(full, fields.getter(full, where=""), matching.any_value(values, where="", field=full))
+
+
+def _compared(full: str, get: fields.Getter, matcher: matching.Matcher) -> Compiled:
     if full in _REMEMBERED_FIELDS:
         matcher = matching.remembered(matcher, size=MEMORY_SIZE)
     boxes = (bounds.Box(agents=(matcher,)),) if full == "userAgent" else bounds.present(full)
@@ -179,7 +200,14 @@ def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
     full = fields.canonical(name)
     if full == "responseStatus.code" and not all(text.isdigit() for text in texts):
         return _decision(texts, where=where)
-    get = fields.getter(name, where=where)
+    fields.getter(name, where=where)
+    return _shared_texts(full, tuple(texts))
+
+
+@functools.lru_cache(maxsize=MEMORY_SIZE)
+def _shared_texts(full: str, texts: tuple[str, ...]) -> Compiled:
+    """Compile plain texts of a field that exists; rules that ask the same share one test, which is then asked once."""
+    get = fields.getter(full, where="")
     if full in fields.SCALARS and full != "responseStatus.code":
         wanted = frozenset(texts)
         if len(wanted) == 1:
@@ -187,8 +215,8 @@ def _texts(name: str, texts: list[str], *, where: str) -> Compiled:
             return _leaf(full, get, lambda facts: get(facts).lower() == only, bounds.of_texts(full, texts))
         return _leaf(full, get, lambda facts: get(facts).lower() in wanted, bounds.of_texts(full, texts))
     boxes, negated = bounds.of_texts(full, texts), bounds.of_texts_negated(full, texts)
-    if full in derived.REGISTRY and derived.REGISTRY[full].type == "bool" and texts in (["true"], ["false"]):
-        if texts == ["true"]:
+    if full in derived.REGISTRY and derived.REGISTRY[full].type == "bool" and texts in (("true",), ("false",)):
+        if texts == ("true",):
             return _needing(_leaf(full, get, lambda facts: get(facts) is True, boxes, negated), full, flag=True)
         return _leaf(full, get, lambda facts: get(facts) is False, boxes, negated)
     test = _over(get, matching.any_text(texts))

@@ -15,7 +15,7 @@ import msgspec
 
 from riverwatch import errors
 from riverwatch.activity import derived, derived_author, derived_pod, identities, record
-from riverwatch.rules import base, correlation, loading, plans, rule, telling
+from riverwatch.rules import base, correlation, loading, plans, remaining, rule, telling
 
 load_catalog = loading.load_catalog
 """The built-in rules; see `rules.loading`."""
@@ -107,7 +107,7 @@ class RuleEngine:
             return NO_HITS
         if facts is None:
             facts = derived.Facts(activity)
-        steps = plan if plan.__class__ is plans.Steps else index.steps(plan, facts)
+        steps = plan if plan.__class__ is remaining.Steps else index.steps(plan, facts)
         if steps is None or activity.stage == "RequestReceived":
             return NO_HITS
         if index.reads_author:
@@ -144,7 +144,7 @@ class RuleEngine:
             return False
         return plan is None
 
-    def _held(self, steps: plans.Steps, facts: derived.Facts) -> list[plans.Entry]:
+    def _held(self, steps: remaining.Steps, facts: derived.Facts) -> list[remaining.Entry]:
         """Return the rules that hold, in their order."""
         rules = steps.rules
         if steps.needing:
@@ -152,7 +152,7 @@ class RuleEngine:
             wanted = [(entry, test) for word, entry, test in steps.needing if word in written]
             if wanted:
                 rules = tuple(sorted((*rules, *wanted), key=_place))
-        held: list[plans.Entry] = []
+        held: list[remaining.Entry] = []
         for entry, test in rules:
             try:
                 if test is None or test(facts):
@@ -162,13 +162,13 @@ class RuleEngine:
         return held
 
     def _with_authors(
-        self, held: list[plans.Entry], tasks: tuple[plans.Task, ...], facts: derived.Facts
+        self, held: list[remaining.Entry], tasks: tuple[remaining.Task, ...], facts: derived.Facts
     ) -> list[base.RuleHit]:
         """Judge the write of a workload, or of what a controller made of one."""
         activity = facts.activity
-        written = self._authors.observe(activity) if plans.Task.OBSERVE in tasks else None
+        written = self._authors.observe(activity) if remaining.Task.OBSERVE in tasks else None
         behind = None
-        if plans.Task.ATTRIBUTE in tasks and (held or self._authors.any_unjudged):
+        if remaining.Task.ATTRIBUTE in tasks and (held or self._authors.any_unjudged):
             behind = self._authors.source_of(activity)
         hits: list[base.RuleHit] = []
         if behind is not None:
@@ -200,7 +200,7 @@ class RuleEngine:
                 if holds:
                     self._hold(entry, acting, hits)
 
-    def _hold(self, entry: plans.Entry, facts: derived.Facts, hits: list[base.RuleHit]) -> None:
+    def _hold(self, entry: remaining.Entry, facts: derived.Facts, hits: list[base.RuleHit]) -> None:
         """Take note that a rule's condition holds."""
         try:
             if not self._already(entry.key, facts.activity):
@@ -284,7 +284,7 @@ class RuleEngine:
 
     def _build(self) -> plans.Plans:
         self.edition += 1
-        entries: dict[str, plans.Entry] = {}
+        entries: dict[str, remaining.Entry] = {}
         sources = [("", self._built_in), *sorted(self._user.items())]
         counters: dict[str, correlation.Counter] = {}
         fingerprints: dict[str, str] = {}
@@ -292,7 +292,7 @@ class RuleEngine:
             prefix = f"{source}/" if source else ""
             for one in rules:
                 if prefix + one.key not in self.disabled:
-                    entries[prefix + one.key] = plans.Entry(prefix + one.key, one, len(entries))
+                    entries[prefix + one.key] = remaining.Entry(prefix + one.key, one, len(entries))
             for one in rules:
                 key = prefix + one.key
                 if one.correlation is None or key not in entries:
@@ -316,7 +316,9 @@ class RuleEngine:
             counter.restore(groups)
         return counter
 
-    def _collect(self, entry: plans.Entry, facts: derived.Facts, hits: list[base.RuleHit], *, group: str = "") -> None:
+    def _collect(
+        self, entry: remaining.Entry, facts: derived.Facts, hits: list[base.RuleHit], *, group: str = ""
+    ) -> None:
         if entry.rule.output:
             hits.append(telling.hit(entry.rule, facts, group=group))
         for target, counter in entry.counters:
@@ -343,14 +345,14 @@ class RuleEngine:
         keys.add(key)
         return False
 
-    def _fault(self, entry: plans.Entry, error: Exception) -> None:
+    def _fault(self, entry: remaining.Entry, error: Exception) -> None:
         count = self._faults[entry.key] = self._faults.get(entry.key, 0) + 1
         if count >= MAX_FAULTS and entry.key not in self.disabled:
             self.disabled[entry.key] = f"raised {count} times, last {type(error).__name__}: {error}"[:300]
             self._index = self._build()
 
 
-def _place(one: tuple[plans.Entry, object]) -> int:
+def _place(one: tuple[remaining.Entry, object]) -> int:
     return one[0].place
 
 

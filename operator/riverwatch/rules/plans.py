@@ -9,14 +9,14 @@ which costs time and changes nothing. Called by `rules.engine`.
 
 from __future__ import annotations
 
-import enum
+import functools
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import msgspec
 
 from riverwatch.activity import derived, derived_author, derived_facts, derived_request, identities, record
-from riverwatch.rules import bounds, correlation, nodes, rule
+from riverwatch.rules import bounds, nodes, remaining
 
 MAX_PLANS = 16_384
 """Remembered combinations of shape, client and namespace; a large cluster shows a few thousand."""
@@ -62,10 +62,6 @@ _NAME_FIELDS = frozenset(
 _GROUP_FIELDS = frozenset({"identity.node", "identity.controlPlane"})
 """Those of `_NAME_FIELDS` that ask for a kubelet's group."""
 
-_NAMESPACE_FIELDS = frozenset(
-    {"objectRef.namespace", "target.systemNamespace", "target.platform", "target.clusterWide"}
-)
-
 _SHAPE_FIELDS = frozenset(
     {
         "verb",
@@ -79,56 +75,6 @@ _SHAPE_FIELDS = frozenset(
 )
 
 
-class Entry:
-    """One rule in force, with the correlations that it feeds."""
-
-    __slots__ = ("counters", "key", "place", "rule")
-
-    def __init__(self, key: str, one: rule.Rule, place: int = 0) -> None:
-        self.key = key
-        self.rule = one
-        self.place = place
-        self.counters: list[tuple[Entry, correlation.Counter]] = []
-
-
-class Task(enum.Enum):
-    """Something else than a rule that the engine has to do with records of a shape."""
-
-    OBSERVE = "observe"
-    """Remember who wrote this workload."""
-    ATTRIBUTE = "attribute"
-    """Find whom a controller acts for."""
-
-
-_Left = list[tuple[Entry, nodes.Node]]
-
-
-class Steps:
-    """What is left to do for records of one shape, client and namespace."""
-
-    __slots__ = ("needing", "rules", "tasks")
-
-    def __init__(self, tasks: tuple[Task, ...], left: _Left) -> None:
-        self.tasks = tasks
-        words = [nodes.word(node) for _, node in left]
-        rules = [(one, None if node is True else nodes.predicate(node)) for one, node in left]
-        self.rules = tuple(one for one, word in zip(rules, words, strict=True) if not word)
-        """Rules with the conditions that are left; None for one that holds already."""
-        self.needing = tuple((word, *one) for one, word in zip(rules, words, strict=True) if word)
-        """The same for rules that cannot hold unless the pod that is written has some key."""
-
-
-class ByNamespace:
-    """A plan that depends on the namespace."""
-
-    __slots__ = ("left", "steps", "tasks")
-
-    def __init__(self, tasks: tuple[Task, ...], left: _Left) -> None:
-        self.tasks = tasks
-        self.left = left
-        self.steps: dict[str, Steps | None] = {}
-
-
 class OfKubelet:
     """A plan for kubelets that says more about somebody with a kubelet's name and without its group."""
 
@@ -138,7 +84,7 @@ class OfKubelet:
         self.plan = plan
 
 
-Plan: TypeAlias = "Steps | ByNamespace | OfKubelet | None"
+Plan: TypeAlias = "remaining.Steps | remaining.ByNamespace | OfKubelet | None"
 """What to do with a record; None when that is nothing."""
 
 
@@ -168,7 +114,7 @@ class Plans:
         "writers",
     )
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[remaining.Entry]) -> None:
         self.names: dict[str, int] = {}
         """User name -> its class, as part of a client number."""
         self.agents: dict[str, int] = {}
@@ -181,11 +127,11 @@ class Plans:
         """Plans remembered."""
         self.reads_author = False
         """Whether any rule asks for the field `author`."""
-        self.writers: list[tuple[Entry, nodes.Predicate]] = []
+        self.writers: list[tuple[remaining.Entry, nodes.Predicate]] = []
         """Rules that judge the pods that are written, in their order, with their whole conditions."""
-        self._left: dict[tuple[str, str, str, int], _Left] = {}
-        self._by_resource: dict[str, list[Entry]] = {}
-        self._anywhere: list[Entry] = []
+        self._left: dict[tuple[str, str, str, int], remaining.Left] = {}
+        self._by_resource: dict[str, list[remaining.Entry]] = {}
+        self._anywhere: list[remaining.Entry] = []
         self._name_classes: dict[int, int] = {}
         self._agent_classes: dict[int, int] = {}
         name_tests: dict[nodes.Predicate, None] = {}
@@ -230,23 +176,22 @@ class Plans:
         by_client[client] = plan
         return plan
 
-    def steps(self, plan: Plan, facts: derived.Facts) -> Steps | None:
+    def steps(self, plan: Plan, facts: derived.Facts) -> remaining.Steps | None:
         """Return what to do with one record."""
         if isinstance(plan, OfKubelet):
             plan = plan.plan if derived_request.is_node(facts) else self._plan(facts, remember=False)
-        if isinstance(plan, ByNamespace):
+        if isinstance(plan, remaining.ByNamespace):
             try:
                 return plan.steps[facts.activity.namespace]
             except KeyError:
                 return self._at(plan, facts)
         return plan  # type: ignore[return-value]  # a plan of a kubelet holds no other
 
-    def _at(self, plan: ByNamespace, facts: derived.Facts) -> Steps | None:
-        left = _settled(plan.left, facts, _NAMESPACE_FIELDS.__contains__)
-        steps = Steps(plan.tasks, left) if left or plan.tasks else None
+    def _at(self, plan: remaining.ByNamespace, facts: derived.Facts) -> remaining.Steps | None:
+        steps = plan.work_out(facts)
         if len(facts.activity.namespace) <= MAX_KEY_CHARS:
             if self.size >= MAX_PLANS:
-                plan.steps.clear()
+                plan.forget()
             self.size += 1
             plan.steps[facts.activity.namespace] = steps
         return steps
@@ -267,7 +212,7 @@ class Plans:
             memory.clear()
         self.size = 0
 
-    def _place(self, entry: Entry) -> None:
+    def _place(self, entry: remaining.Entry) -> None:
         boxes = entry.rule.condition.boxes if entry.rule.condition else ()
         if any(box.resources is None for box in boxes):
             self._anywhere.append(entry)
@@ -315,29 +260,31 @@ class Plans:
                 or (plain and (field == "identity.impersonatedGroups" or field.startswith("impersonatedUser.")))
             )
 
-        left = _settled(left, facts, known)
+        left = remaining.settled(left, facts, known)
         tasks = _tasks(facts)
-        if any(leaf.lone and leaf.field in _NAMESPACE_FIELDS for _, node in left for leaf in nodes.leaves(node)):
-            return ByNamespace(tasks, left)
-        return Steps(tasks, left) if left or tasks else None
+        if any(
+            leaf.lone and leaf.field in remaining.NAMESPACE_FIELDS for _, node in left for leaf in nodes.leaves(node)
+        ):
+            return remaining.ByNamespace(tasks, left)
+        return remaining.Steps(tasks, left) if left or tasks else None
 
-    def _for_shape(self, activity: record.Activity, facts: derived.Facts) -> _Left:
+    def _for_shape(self, activity: record.Activity, facts: derived.Facts) -> remaining.Left:
         possible = [*self._anywhere, *self._by_resource.get(activity.resource.lower(), ())]
         possible.sort(key=lambda entry: entry.place)
         known = _known_by_shape(activity)
-        rules: _Left = [(entry, entry.rule.condition.node) for entry in possible if entry.rule.condition]
-        return _settled(rules, facts, known)
+        rules: remaining.Left = [(entry, entry.rule.condition.node) for entry in possible if entry.rule.condition]
+        return remaining.settled(rules, facts, known)
 
 
-def _tasks(facts: derived.Facts) -> tuple[Task, ...]:
+def _tasks(facts: derived.Facts) -> tuple[remaining.Task, ...]:
     activity = facts.activity
     if activity.verb not in derived_facts.WRITE_VERBS or activity.subresource or activity.failed:
         return ()
-    tasks: list[Task] = []
+    tasks: list[remaining.Task] = []
     if activity.resource in derived_author.KINDS:
-        tasks.append(Task.OBSERVE)
+        tasks.append(remaining.Task.OBSERVE)
     if activity.verb == "create" and (activity.resource == "pods" or tasks) and derived_request.is_controller(facts):
-        tasks.append(Task.ATTRIBUTE)
+        tasks.append(remaining.Task.ATTRIBUTE)
     return tuple(tasks)
 
 
@@ -354,6 +301,7 @@ def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:
         user_agent="",
     )
 
+    @functools.cache
     def known(field: str) -> bool:
         if field in _SHAPE_FIELDS:
             return True
@@ -364,11 +312,6 @@ def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:
         return not any(box.possible(shape) for box in bounds.present(field))
 
     return known
-
-
-def _settled(left: _Left, facts: derived.Facts, known: Callable[[str], bool]) -> _Left:
-    found = ((one, nodes.settle(node, facts, known)) for one, node in left)
-    return [(one, node) for one, node in found if node is not False]
 
 
 def _too_long(activity: record.Activity) -> bool:
