@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 
 from riverwatch.activity import derived_pod, derived_request, record
 from riverwatch.features import attributes
@@ -29,7 +30,10 @@ SHARED_HUBS = frozenset(
 
 _WRITES = frozenset({"create", "update", "patch"})
 _SUBRESOURCES = frozenset({"", "ephemeralcontainers"})
-_IMAGE = re.compile(rb'(?<!\\)"image"\s*:\s*"([^"\\]{1,512})"')
+_KEY = b'"image"'
+_IMAGE = re.compile(rb'"image"\s*:\s*"([^"\\]{1,512})"')
+_ESCAPE = b"\\"[0]
+"""What stands before a quote that is part of a text."""
 
 
 def sources_of(activity: record.Activity) -> str:
@@ -47,9 +51,18 @@ def sources_in(source: record.AuditRecord) -> str:
         return ""
     if source.user is None or derived_request.is_controller_name(source.user.username or ""):
         return ""
-    body = bytes(source.request_object)[:MAX_BODY]
-    found = {source_of(image) for image in _IMAGE.findall(body)}
-    return "+".join(sorted(found)[:MAX_SOURCES])
+    found = {source_of(image) for image in _images(bytes(source.request_object)[:MAX_BODY])}
+    return "+".join(sorted(found)[:MAX_SOURCES]) if found else ""
+
+
+def _images(body: bytes) -> Iterator[bytes]:
+    """Yield the images that a body names; the key is looked for first, because an expression scans byte by byte."""
+    place = body.find(_KEY)
+    while place >= 0:
+        found = None if place and body[place - 1] == _ESCAPE else _IMAGE.match(body, place)
+        if found is not None:
+            yield found[1]
+        place = body.find(_KEY, found.end() if found is not None else place + 1)
 
 
 @functools.lru_cache(maxsize=attributes.CACHE_SIZE)
