@@ -98,8 +98,15 @@ def time_of(source: record.AuditRecord) -> float:
     raise errors.MalformedRecordError("no usable requestReceivedTimestamp or stageTimestamp", reason=MISSING_TIMESTAMP)
 
 
-def from_audit(source: record.AuditRecord) -> record.Activity:
+def from_audit(source: record.AuditRecord, time_s: float = math.inf) -> record.Activity:
     """Normalise one audit record.
+
+    Parameters
+    ----------
+    source
+        The record.
+    time_s
+        What `time_or_never` said about its `requestReceivedTimestamp`, where that was asked already.
 
     Raises
     ------
@@ -120,7 +127,7 @@ def from_audit(source: record.AuditRecord) -> record.Activity:
     status = source.response_status
     return record.Activity(
         source.audit_id or "",
-        time_of(source),
+        time_s if EARLIEST_S <= time_s < math.inf else time_of(source),
         stage,
         source.level or "",
         identities.classify(user.username or ""),

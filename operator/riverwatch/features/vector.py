@@ -24,6 +24,9 @@ NOT_APPLICABLE = ""
 
 _NO_OBJECT = record.ObjectReference()
 
+_KUBELETS = identities.PrincipalKind.NODE.value
+"""Group of all kubelets."""
+
 _READ_FURTHER: dict[str | None, str] = {
     **dict.fromkeys(attributes.NAMED_RESOURCES, "name"),
     **dict.fromkeys(derived_pod.WORKLOADS, "images"),
@@ -113,7 +116,7 @@ def sibling_key(principal: identities.Principal) -> str:
     if principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT:
         return f"serviceaccount {attributes.stable_name(principal.name)}"
     if principal.kind is identities.PrincipalKind.NODE:
-        return principal.kind.value
+        return _KUBELETS
     kind, _, of = principal.username.rpartition(":")
     return kind[: attributes.MAX_VALUE_CHARS] if of and kind.startswith("system:") else ""
 

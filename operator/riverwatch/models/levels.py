@@ -123,10 +123,11 @@ class Habit:
             self.next_s = time_s + max(TRIAL_MIN_S, TRIAL_SHARE * (time_s - self.born_s))
         adopted = []
         self.whole = True
+        attributes = self.attributes
         for place, value in enumerate(values):
             if not value:
                 continue
-            known = self.attributes[place]
+            known = attributes[place]
             if value not in known.values:
                 if not self._may_adopt(time_s):
                     self.whole = False

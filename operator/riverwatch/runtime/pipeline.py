@@ -119,7 +119,7 @@ class Pipeline:
         """Normalise a record that is to be judged; None when it is not, which is counted."""
         source = one.source
         try:
-            activity = normalise.from_audit(source)
+            activity = normalise.from_audit(source, one.time_s)
         except errors.MalformedRecordError as error:
             reason = sources_base.SkipReason(error.reason)
             if reason in ORDINARY_SKIPS:

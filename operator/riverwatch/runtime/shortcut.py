@@ -72,6 +72,8 @@ class Strange(NamedTuple):
     place: int
     """Its place in the batch."""
     source: record.AuditRecord
+    time_s: float
+    """What `normalise.time_or_never` says about when it was received."""
     key: int
     """Key of its combination."""
     activity: record.Activity | None = None
@@ -141,7 +143,7 @@ class Shortcut:
                 or hour not in known.hours
                 or source.stage == _RECEIVED
             ):
-                one: Strange | None = Strange(place, source, key)
+                one: Strange | None = Strange(place, source, time_s, key)
             elif seen(source.audit_id or "", received or ""):
                 duplicates += 1
                 continue
@@ -152,7 +154,7 @@ class Shortcut:
                 if known.asks or known.kinds or now_s >= sweep_s or (named and not at_home(extra, known)):
                     learning.now_s = now_s
                     try:
-                        one = self._ask((place, source, key), known, time_s, hour)
+                        one = self._ask(Strange(place, source, time_s, key), known, hour)
                     except Exception as error:  # noqa: BLE001 - a record that makes us fail costs that record alone
                         fail(place, error)
                         continue
@@ -282,21 +284,19 @@ class Shortcut:
         known.generation = self._routine.generation
         return True
 
-    def _ask(
-        self, one: tuple[int, record.AuditRecord, int], known: routine.Known, time_s: float, hour: str
-    ) -> Strange | None:
+    def _ask(self, one: Strange, known: routine.Known, hour: str) -> Strange | None:
         """Ask the rules, the volumes and the credential model; return what must be judged, or learn it."""
-        through, source = self._through, one[1]
+        through, source, time_s = self._through, one.source, one.time_s
         if through.learning.now_s >= through.judge.next_sweep_s:
             through.advance(time_s)
         activity, use = None, None
         loud: Sequence[rules_base.RuleHit] = engine.NO_HITS
         extra = source.user.extra if source.user is not None else None
         if not self._at_home(extra, known):
-            activity = normalise.from_audit(source)
+            activity = normalise.from_audit(source, time_s)
             use = credential_use.of(activity, through.inventory)
         if known.asks:
-            activity = activity or normalise.from_audit(source)
+            activity = activity or normalise.from_audit(source, time_s)
             loud = loud_of(through.rules.match(activity), activity, through)
         volume = None
         if known.kinds and (known.learns or loud):
@@ -314,7 +314,8 @@ class Shortcut:
             or (volume and not routine.knows_volume(known, volume.text))
             or (use is not None and through.models.credentials.opinion(use) is not None)
         ):
-            return Strange(*one, activity or normalise.from_audit(source), loud, volume)
+            activity = activity or normalise.from_audit(source, time_s)
+            return one._replace(activity=activity, loud=loud, volume=volume)
         if not known.learns:
             return None
         if routine.learn(known, time_s, hour=hour, volume=volume.text if volume else "") and known.judged:
@@ -341,7 +342,9 @@ def loud_of(
     hits: Sequence[rules_base.RuleHit], activity: record.Activity, through: Memory
 ) -> Sequence[rules_base.RuleHit]:
     """Return the hits that may raise something; those about use from outside say nothing where nodes call from."""
-    loud = [hit for hit in hits if hit.card.raises] if hits else engine.NO_HITS
+    if not hits:
+        return engine.NO_HITS
+    loud = [hit for hit in hits if hit.card.raises]
     if any(hit.card.away for hit in loud):
         at_home = through.node_places.explain(activity.record.source_ips, age_s=through.learning.age_s())
         loud = [hit for hit in loud if not (hit.card.away and at_home)]
