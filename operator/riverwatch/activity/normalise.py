@@ -29,6 +29,9 @@ _NO_USER = record.UserInfo()
 _NO_OBJECT = record.ObjectReference()
 _NO_EXTRA = record.UserExtra()
 
+PLAIN_CHARS = 27
+"""Characters of a time as kube-apiserver writes it: microseconds, UTC."""
+
 EARLIEST_S = 946_684_800.0
 """2000-01-01; an earlier time is a zero value written by a broken sender, not a time."""
 
@@ -72,7 +75,7 @@ def time_or_never(text: str | None) -> float:
         return math.inf
     try:
         # As kube-apiserver writes all of them: microseconds, UTC.
-        if len(text) == 27 and text[26] == "Z" and text[19] == "." and text[20:26].isdigit():
+        if len(text) == PLAIN_CHARS and text[26] == "Z" and text[19] == "." and text[20:26].isdigit():
             return _epoch_of_second(text[:19]) + float(text[19:26])
         return parse_time(text)
     except (ValueError, OverflowError):

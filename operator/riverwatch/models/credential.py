@@ -91,6 +91,8 @@ class Credential(river_base.AnomalyDetector):
         """Owner's uid -> addresses it used any of its credentials from."""
         self._reused: dict[str, float] = {}
         self._moved: dict[str, float] = {}
+        self.edition = 0
+        """Counts the times that an address was forgotten: what is settled in one edition is settled throughout it."""
 
     def score_one(self, x: dict[Hashable, Any]) -> float:
         """Return how strange the use is, 0..1."""
@@ -148,6 +150,7 @@ class Credential(river_base.AnomalyDetector):
         if known is None:
             self._addresses[use.credential] = ["", use.address]
             if len(self._addresses) > self.max_credentials:
+                self.edition += 1
                 del self._addresses[next(iter(self._addresses))]
             return
         self._addresses[use.credential] = known
@@ -159,6 +162,7 @@ class Credential(river_base.AnomalyDetector):
             if len(known) == 2:
                 self._moved[use.kind] = self._moved.get(use.kind, 0.0) + 1.0
             known.append(use.address)
+            self.edition += 1
             del known[1 : max(1, len(known) - MAX_ADDRESSES)]
 
     def _learn_place(self, use: Use) -> None:
@@ -167,8 +171,10 @@ class Credential(river_base.AnomalyDetector):
         places = self._places.setdefault(use.owner_uid, [])
         if use.address not in places:
             places.append(use.address)
+            self.edition += len(places) > MAX_ADDRESSES
             del places[: max(0, len(places) - MAX_ADDRESSES)]
         if len(self._places) > self.max_credentials:
+            self.edition += 1
             del self._places[next(iter(self._places))]
 
     def dump(self) -> list[object]:
@@ -177,6 +183,7 @@ class Credential(river_base.AnomalyDetector):
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
+        self.edition += 1
         self._addresses, self._reused, self._moved, self._places = data  # type: ignore[assignment]
 
 

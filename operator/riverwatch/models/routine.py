@@ -75,6 +75,8 @@ class Known(msgspec.Struct, gc=False):
     """Whether the models judge it, so that drift is watched, too."""
     hours: Mapping[str, int] = ANY_HOUR
     """Hours of the week at which it is known."""
+    place_of_use: int = 0
+    """Hash of the credential last seen where it belongs, and of the editions of those who said so."""
     generation: int = UNASKED
     """Number of the settings under which all of this was true; see `Routine.generation`."""
 

@@ -328,14 +328,22 @@ class Shortcut:
         """Tell whether nothing can be learned from the use of a credential: it is bound to nothing, or in its place."""
         if extra is None or not extra.credential_id or not known.learns or not known.source_ip:
             return True
-        if known.principal.kind is _NODE:
-            return self._through.models.credentials.settled_at(extra.credential_id[0], known.source_ip, "")
+        credentials, pods = self._through.models.credentials, self._through.inventory
+        credential = extra.credential_id[0]
         pod, uid = extra.pod_name and extra.pod_name[0], extra.pod_uid and extra.pod_uid[0]
-        if not pod:
+        use = hash((credential, pod, uid, credentials.edition, pods.edition))
+        if use == known.place_of_use:
             return True
-        if self._through.inventory.ended(known.principal.namespace, pod):
-            return False
-        return self._through.models.credentials.settled_at(extra.credential_id[0], known.source_ip, uid or "")
+        if known.principal.kind is _NODE:
+            settled = credentials.settled_at(credential, known.source_ip, "")
+        elif not pod:
+            return True
+        else:
+            settled = not pods.ended(known.principal.namespace, pod)
+            settled = settled and credentials.settled_at(credential, known.source_ip, uid or "")
+        if settled:
+            known.place_of_use = use
+        return settled
 
 
 def loud_of(
