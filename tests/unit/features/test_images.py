@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 
 import pytest
 
@@ -72,3 +74,16 @@ def test_an_image_from_elsewhere_is_no_known_combination():
     values = [vector.measure(normalise.from_audit(each)).values[place] for each in (one, other)]
     assert values == ["registry.example.com", "docker.io/miner"]
     assert vector.context_key(one) != vector.context_key(other)
+
+
+IN_ONE = re.compile(rb'(?<!\\)"image"\s*:\s*"([^"\\]{1,512})"')
+"""The same as one expression, which scans a body byte by byte."""
+
+PIECES = [b'"image"', b"\\", b'"', b":", b" ", b"\n", b"image", b"a", b"x/y", b'"image":"q"']
+
+
+def test_a_body_is_read_as_one_expression_would():
+    rng = random.Random(5)
+    for _ in range(5_000):
+        body = b"".join(rng.choices(PIECES, k=rng.randrange(12)))
+        assert list(images._images(body)) == IN_ONE.findall(body)

@@ -201,3 +201,38 @@ def test_a_broken_rule_among_good_ones_is_off_alone(tmp_path: Any) -> None:
     judge = engine.RuleEngine(CATALOG)
     judge.replace_user_rules("good", good)
     assert len(judge.match(activity(verb="create", resource="widgets1", name="x1"))) == 1
+
+
+ASKS_WHERE = """title: where {n}
+logsource: {{product: kubernetes, service: audit}}
+detection:
+  s: {{verb: get, objectRef.resource: widgets, objectRef.name|startswith: x}}
+  f: {{objectRef.namespace: [kube-system, {where}]}}
+  u: {{user.username: 'system:serviceaccount:own:a'}}
+  condition: s and not f and not u
+"""
+
+
+def asking_where() -> engine.RuleEngine:
+    texts = [ASKS_WHERE.format(n=n, where=where) for n, where in enumerate(("shop", "pay", "shop"))]
+    return engine.RuleEngine(one for n, text in enumerate(texts) for one in sigma.compile_text(text, origin=f"{n}.yml"))
+
+
+def test_a_namespace_gets_the_plan_of_its_class_and_no_other() -> None:
+    judge = asking_where()
+    for number, namespace in enumerate(("web", "shop", "ops", "pay", "kube-system", "data", "shop", "pay")):
+        fields = {
+            "verb": "get",
+            "resource": "widgets",
+            "name": "x1",
+            "username": "ann",
+            "audit_id": f"request-{number}",
+        }
+        one = activity(namespace=namespace, **fields)
+        told = [hit.card.id for hit in judge.match(one)]
+        assert told == [hit.card.id for hit in asking_where().match(one)]
+        assert len(told) == {"shop": 1, "pay": 2, "kube-system": 0}.get(namespace, 3)
+
+
+def test_rules_that_ask_the_same_share_one_test() -> None:
+    assert len(asking_where()._index._name_tests) == 1

@@ -202,6 +202,14 @@ def test_a_known_record_without_a_usable_time_is_not(settled, stamp):
     assert slow(settled, [odd]) == 1
 
 
+@pytest.mark.parametrize("tail", ["25000aZ", "250000+", "25Z      ", " 5000 Z", "2_0000Z"])
+def test_a_time_is_no_time_because_its_second_was_read_before(settled, tail):
+    plain, odd = next_one(), next_one(audit_id="odd")
+    plain.request_received_timestamp = f"{odd.request_received_timestamp[:20]}500000Z"
+    odd.request_received_timestamp = f"{odd.request_received_timestamp[:20]}{tail}"
+    assert slow(settled, [plain, odd]) == 1
+
+
 def test_rules_alone_pass_what_they_are_silent_about():
     through = pipeline.Pipeline(rules=engine.RuleEngine(RULES))
     through.models_rest = True
