@@ -1,9 +1,9 @@
 """Stage 6, record: `Verdict` -> `Detection`, one per incident: of one actor, or of several that a hand-over links.
 
 While an actor's incident is open (last evidence less than `IDLE_S` ago by record time, begun less than `MAX_S` ago),
-whatever is raised about it grows the same detection. Its uid is made from actor and first evidence, so a restart or a
-second replica that reads the same stream makes the same object. Owns the open incidents and forgets those that are
-over.
+whatever is raised about it grows the same detection, unless it is a later and graver story. Its uid is made from actor
+and first evidence, so a restart or a second replica that reads the same stream makes the same object. Owns the open
+incidents and forgets those that are over.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Folder:
         key = verdict.case.key
         home, link = self._home(key, activity, verdict)
         found = self.open.pop(home, None)
-        if found is None or _over(found, activity.time_s):
+        if found is None or _over(found, activity.time_s) or _graver(found, verdict):
             home, link = key, None
             found = _opened(key, activity, verdict, policy_refs)
             found.model_version = model_version
@@ -152,6 +152,15 @@ class Folder:
 
 def _over(found: finding.Detection, time_s: float) -> bool:
     return time_s - found.last_seen_s > IDLE_S or time_s - found.first_seen_s > MAX_S
+
+
+def _graver(found: finding.Detection, verdict: judge.Verdict) -> bool:
+    """Tell whether a finding is a story of its own: begun after the last one had ended, and graver than it.
+
+    A break-in must not be hidden in an odd morning of the same account, nor told to have begun with it.
+    """
+    apart = verdict.case.opened_s > found.last_seen_s and len(found.parties) <= 1
+    return apart and verdict.severity.rank > max(found.severity.rank, vocabulary.Severity.LOW.rank)
 
 
 def _opened(

@@ -192,10 +192,8 @@ def title(actor: str, parts: list[base.Surprise], hits: list[rules_base.RuleHit]
         text = best.card.title if actor == identities.ANONYMOUS else f"{best.card.title} by {actor}"
     else:
         where, what = _seen(parts)
-        if where and what:
-            text = f"Credential of {actor} used from elsewhere for something new"
-        elif where:
-            text = f"Credential of {actor} used from elsewhere"
+        if where:
+            text = f"Credential of {actor} used {where}{' for something new' if what else ''}"
         elif what:
             text = f"{actor} did something new: {what}"
         else:
@@ -210,14 +208,17 @@ def deed(parts: list[base.Surprise], hits: list[rules_base.RuleHit]) -> str:
         best = max(hits, key=lambda hit: hit.card.severity.rank)
         text = f'was seen at "{best.card.title}"'
     elif where:
-        text = f"was used from elsewhere{f' for something new: {what}' if what else ''}"
+        text = f"was used {where}{f' for something new: {what}' if what else ''}"
     else:
         text = f"did something new: {what}" if what else "behaved unlike itself"
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def _seen(parts: list[base.Surprise]) -> tuple[bool, str]:
-    """Tell whether the place was strange, and what was done that was new, among the strongest surprises."""
-    where = any(part.feature in {"network", "agent", "credential"} for part in parts[:4])
+def _seen(parts: list[base.Surprise]) -> tuple[str, str]:
+    """Tell what was strange about where from, and what was done that was new, among the strongest surprises."""
+    strongest = {part.feature for part in parts[:4]}
+    where = "with other software" if "agent" in strongest else ""
+    if strongest & {"network", "zone", "credential"}:
+        where = "from elsewhere"
     deeds = {"action", "scope", "object", "outcome", "namespace"}
     return where, next((part.observed for part in parts[:4] if part.feature in deeds), "")

@@ -38,6 +38,27 @@ def theft(*, at_s: float, user: str = "system:serviceaccount:web:app-1") -> list
     ]
 
 
+def odd_morning(at_s: float) -> list:
+    """The same workload, from its own place with its own client, does what it never did."""
+    return [
+        testing.audit_record(
+            time_s=at_s + number,
+            verb="delete",
+            resource="deployments",
+            namespace="elsewhere",
+            name=f"front-{number}",
+            user="system:serviceaccount:web:app-1",
+            source_ip="10.4.1.19",
+            user_agent="app-1/1.0",
+        )
+        for number in range(3)
+    ]
+
+
+def in_order(*records) -> list:
+    return sorted(records, key=lambda one: one.request_received_timestamp)
+
+
 def run(records, *, rules=RULES, policies=policy.DEFAULT, learn_until_s=LEARN_S, batch=97):
     through = pipeline.Pipeline(rules=engine.RuleEngine(rules), policies=policies, learn_until_s=learn_until_s)
     tally = base.Tally()
@@ -284,6 +305,22 @@ def test_grave_rules_spend_no_budget_of_what_is_weak():
         acts.cluster_admin(time_s=LEARN_S + 60.0 * number, user=f"system:serviceaccount:team-{number}:ci")
         for number in range(20)
     ]
-    _, through, _ = run(sorted(records, key=lambda one: one.request_received_timestamp))
+    _, through, _ = run(in_order(*records))
     assert len(through.folder.open) >= 20
     assert through.judge.budget.dump()["raised"] == {}
+
+
+def test_a_graver_story_is_not_hidden_in_an_odd_morning_of_the_same_account():
+    """Hours after something merely odd, the same account is used for a break-in: two incidents, not one."""
+    user = "system:serviceaccount:web:app-1"
+    grave = [acts.cluster_admin(time_s=LEARN_S + 5 * HOUR_S, user=user)]
+    found, _, _ = run(in_order(*acts.routine(), *odd_morning(LEARN_S + HOUR_S), *grave))
+    assert [one.severity for one in found] == [vocabulary.Severity.LOW, vocabulary.Severity.HIGH]
+    assert found[1].first_seen_s >= LEARN_S + 5 * HOUR_S
+
+
+def test_a_story_that_becomes_graver_stays_one():
+    user = "system:serviceaccount:web:app-1"
+    grave = [acts.cluster_admin(time_s=LEARN_S + HOUR_S + 60.0, user=user)]
+    found, _, _ = run(in_order(*acts.routine(), *odd_morning(LEARN_S + HOUR_S), *grave))
+    assert [one.severity for one in found] == [vocabulary.Severity.HIGH]

@@ -205,3 +205,15 @@ def test_counterfactual_says_when_a_weaker_rule_is_enough():
 )
 def test_frequency_is_how_far_around_nobody_showed_it(unseen, siblings, expected):
     assert explain.frequency(part(unseen_in=unseen, siblings=siblings)) is expected
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        (("agent", "action"), "Credential of web/front used with other software for something new"),
+        (("network", "agent"), "Credential of web/front used from elsewhere"),
+        (("zone",), "Credential of web/front used from elsewhere"),
+    ],
+)
+def test_title_tells_another_place_from_other_software(features, said):
+    assert explain.title("web/front", [part(name) for name in features], []) == said
