@@ -22,7 +22,7 @@ for life that changes, so that the stated budget holds on bad days, too."""
 FLOOR_NATS = 10.0
 """Least evidence that is ever raised: a chance of about 1 in 22,000 for the whole case."""
 
-STRONG_PER_DAY = 1.0 / 30.0
+STRONG_PER_DAY = 1.0 / 7.0
 """Evidence that ordinary life reaches less often than this, alerts a day, is strong and is never shed."""
 
 DAY_S = 86_400.0

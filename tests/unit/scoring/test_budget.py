@@ -33,7 +33,7 @@ def test_after_a_day_the_budget_is_whole_again():
     assert full().admits("ref", "new", nats=10.5, per_day=5, time_s=1001.0 + DAY_S)
 
 
-def test_strong_is_what_ordinary_life_reaches_less_than_monthly():
+def test_strong_is_what_ordinary_life_reaches_less_than_weekly():
     threshold = budget.Budget.threshold(TAIL, 5.0)
     strong = budget.Budget.strong(TAIL, threshold)
     assert strong >= threshold
