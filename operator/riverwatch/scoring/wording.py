@@ -208,7 +208,7 @@ def _others(part: base.Surprise, home: str) -> str:
     else:
         return f" {kin[0].upper()}{kin[1:]} ever showed this; others {home} do." if kin else f" Others {home} do."
     said = f"{kin} and {wide}" if kin else wide
-    elsewhere = "" if "cluster" in part.unseen_in else "; others in the cluster do"
+    elsewhere = "" if "cluster" in part.unseen_in else ", though others in the cluster did"
     return f" {said[0].upper()}{said[1:]} ever showed this{elsewhere}."
 
 

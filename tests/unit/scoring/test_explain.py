@@ -58,7 +58,7 @@ SENTENCES = {
         part(unseen_in=("namespace",)),
         (
             "It did 'list secrets' for the first time: in 4 days (200 samples) it did 'get secrets' (75%), 'list pods' "
-            "(under 1%). Nobody else in its namespace ever showed this; others in the cluster do."
+            "(under 1%). Nobody else in its namespace ever showed this, though others in the cluster did."
         ),
     ),
     "known in the namespace": (
