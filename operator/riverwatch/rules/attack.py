@@ -48,6 +48,7 @@ TECHNIQUES: dict[str, tuple[str, str]] = {
     "T1036.005": ("Masquerading: Match Legitimate Resource Name or Location", "defense-evasion"),
     "T1040": ("Network Sniffing", "credential-access"),
     "T1046": ("Network Service Discovery", "discovery"),
+    "T1048": ("Exfiltration Over Alternative Protocol", "exfiltration"),
     "T1053.007": ("Scheduled Task/Job: Container Orchestration Job", "persistence"),
     "T1059": ("Command and Scripting Interpreter", "execution"),
     "T1059.004": ("Command and Scripting Interpreter: Unix Shell", "execution"),
