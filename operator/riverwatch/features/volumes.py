@@ -29,7 +29,7 @@ MAX_DISTINCT = 1_024
 """Different objects counted per window; a day with more is over any habit already."""
 
 MAX_IDENTITIES = 20_000
-"""Identities counted, about 2 KiB each."""
+"""Identities counted, some 3 KiB each."""
 
 REFUSED = frozenset({401, 403})
 """HTTP status codes of requests that authentication, authorization or admission refused."""
