@@ -60,7 +60,7 @@ class Epoch(msgspec.Struct):
     top: list[float] = []
     """Strongest cases, ascending, at most `KEEP`; of one actor and day only the strongest, as an alert is."""
     actors: dict[str, tuple[float, float]] = {}
-    """Actor -> record time and evidence of its case among them that was counted last."""
+    """Actor -> record time and evidence of its case that was counted last; at most twice `KEEP`."""
 
     def add(self, nats: float, actor: str, time_s: float) -> None:
         """Count a case among the strongest, once for an actor and a day."""
@@ -71,14 +71,16 @@ class Epoch(msgspec.Struct):
             if counted >= 0.0 and time_s - since_s < SECONDS_PER_DAY:
                 if nats <= counted:
                     return
-                del self.top[bisect.bisect_left(self.top, counted)]
+                if counted >= self.top[0]:
+                    del self.top[bisect.bisect_left(self.top, counted)]
                 self.actors[actor] = (since_s, nats)
             else:
                 self.actors[actor] = (time_s, nats)
         bisect.insort(self.top, nats)
         if len(self.top) > KEEP:
             del self.top[0]
-            self.actors = {name: last for name, last in self.actors.items() if last[1] >= self.top[0]}
+            if len(self.actors) > 2 * KEEP:
+                self.actors = {name: last for name, last in self.actors.items() if last[1] >= self.top[0]}
 
 
 class Tail(msgspec.Struct, frozen=True):

@@ -97,3 +97,16 @@ def test_the_scale_of_an_exponential_is_found_however_large_its_largest_values_a
     excesses = sorted((rng.expovariate(0.5) for _ in range(2_000)), reverse=True)
     assert calibrate._scale(excesses) == pytest.approx(2.0, rel=0.1)
     assert calibrate._scale([1e6] * 300 + excesses[300:]) == pytest.approx(calibrate._scale(excesses))
+
+
+def test_ten_thousand_actors_are_bounded_and_none_is_counted_twice():
+    rng = random.Random(5)
+    calibrator = calibrate.Calibrator()
+    strongest = {}
+    for number in range(10_000):
+        actor, nats = f"actor-{rng.randrange(4_000)}", rng.expovariate(0.5)
+        strongest[actor] = max(nats, strongest.get(actor, 0.0))
+        calibrator.add(nats, time_s=number / 1_000.0, actor=actor)
+    epochs = calibrator._epochs
+    assert all(len(epoch.top) <= calibrate.KEEP and len(epoch.actors) <= 2 * calibrate.KEEP for epoch in epochs)
+    assert epochs[0].top == sorted(strongest.values())[-calibrate.KEEP :]
