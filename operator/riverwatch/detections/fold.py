@@ -76,7 +76,7 @@ class Folder:
         key = verdict.case.key
         home, link = self._home(key, activity, verdict)
         found = self.open.pop(home, None)
-        if found is None or _over(found, activity.time_s) or _graver(found, verdict):
+        if found is None or _over(found, activity.time_s) or (link is None and _graver(found, verdict)):
             home, link = key, None
             found = _opened(key, activity, verdict, policy_refs)
             found.model_version = model_version
@@ -157,7 +157,8 @@ def _over(found: finding.Detection, time_s: float) -> bool:
 def _graver(found: finding.Detection, verdict: judge.Verdict) -> bool:
     """Tell whether a finding is a story of its own: begun after the last one had ended, and graver than it.
 
-    A break-in must not be hidden in an odd morning of the same account, nor told to have begun with it.
+    A break-in must not be hidden in an odd morning of the same account, nor told to have begun with it. Not to be asked
+    about who joins the incident of somebody who handed him power: that is one story, however much graver it becomes.
     """
     apart = verdict.case.opened_s > found.last_seen_s and len(found.parties) <= 1
     return apart and verdict.severity.rank > max(found.severity.rank, vocabulary.Severity.LOW.rank)

@@ -79,6 +79,19 @@ def test_whoever_was_handed_power_joins_the_incident():
     assert {target.name for target in one.targets} == {"b-0", "b-1"}
 
 
+def test_who_was_handed_power_joins_also_when_what_he_does_is_graver():
+    opened = grant(user=SECOND, to="x", at_s=HOUR_S, number=1)
+    subjects = [{"kind": "User", "name": "system:anonymous"}]
+    body = {"roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": subjects}
+    opened.request_object = msgspec.Raw(msgspec.json.encode(body))
+    found, _ = judge([grant(user=FIRST, to=SECOND, at_s=0.0), opened])
+
+    (one,) = found
+    assert one.kind is vocabulary.DetectionKind.CORRELATED
+    assert [party.label for party in one.parties] == ["web/front", "web/middle"]
+    assert one.severity is vocabulary.Severity.CRITICAL
+
+
 def test_object_keeps_the_name_that_it_got_first():
     first, _ = judge([grant(user=FIRST, to=SECOND, at_s=0.0)])
     both, _ = judge([grant(user=FIRST, to=SECOND, at_s=0.0), grant(user=SECOND, to="x", at_s=HOUR_S)])
