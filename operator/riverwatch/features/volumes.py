@@ -175,7 +175,7 @@ class Volumes:
                 # Windows lie within each other: no count is larger than that of the longest one.
                 continue
             for place, (length_s, _) in enumerate(WINDOWS):
-                if reached >> place & 1 and is_record(counted, place) and self._comparable(time_s, length_s):
+                if reached >> place & 1 and _is_record(counted, place) and self._comparable(time_s, length_s):
                     best = _stranger(best, _amount(kind, counted, place, windows))
         return best
 
@@ -231,7 +231,7 @@ def _windows(
     return windows
 
 
-def is_record(counted: Windows, place: int) -> bool:
+def _is_record(counted: Windows, place: int) -> bool:
     """Tell whether a count is told at all: a window that held as many before makes it no news."""
     count = counted.counts[place]
     return count >= LEAST and count > amounts.largest(counted.past, place)

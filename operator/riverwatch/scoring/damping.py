@@ -114,8 +114,8 @@ def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
     """Give more weight to a bound credential in two places, and to a private habit used from the public internet."""
     moved = part.feature == "credential"
     outside = part.feature == "network" and attributes.public(activity.source_ip) and not _ever_public(part)
-    inside = part.feature == "zone" and part.observed == attributes.INTERNET
-    return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE) if moved or outside or inside else part
+    exposed = part.feature == "zone" and part.observed == attributes.INTERNET
+    return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE) if moved or outside or exposed else part
 
 
 def _ever_public(part: base.Surprise) -> bool:
