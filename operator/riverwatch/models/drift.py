@@ -45,6 +45,10 @@ STANDING = 2
 LEAST_SHARE = 0.5 / BATCH
 """Shares are kept away from 0 and 1 by this much, half a record of a batch."""
 
+UNWATCHED = frozenset({"hour"})
+"""Attributes whose new values come with the clock: in the first hour after the stream began, and on its first weekend,
+the hour is new to everybody, and nobody's life has changed."""
+
 MAX_NAMESPACES = 2_000
 """Namespaces watched, about 1.5 KiB each; the one fed longest ago goes first."""
 
@@ -107,7 +111,7 @@ class Drift:
             watch = self._begin(home)
         for part in parts:
             place = catalog.INDEX.get(part.feature)
-            if place is not None:
+            if place is not None and part.feature not in UNWATCHED:
                 watch.fresh[place] += 1
         watch.count += 1
         if watch.count >= BATCH:

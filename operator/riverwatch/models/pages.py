@@ -28,7 +28,8 @@ _DRIFT = f"""Per namespace and attribute the share of records with a new value, 
 compared with its usual share by the population stability index. From {drift.PSI_BOUND:g} and {drift.Z_BOUND:g}
 standard deviations on, {drift.STANDING} batches in a row, the namespace has drifted: `status.drift` and condition
 `Drifted` of its DetectionModel, metric `riverwatch_drifted_namespaces`. Nothing is raised for it, and a lasting change
-comes to rest by itself. Before {drift.MIN_BATCHES} batches nothing is said.
+comes to rest by itself. Before {drift.MIN_BATCHES} batches nothing is said. A new
+{" or ".join(sorted(drift.UNWATCHED))} comes with the clock and does not count.
 """
 
 

@@ -51,6 +51,13 @@ def test_a_young_namespace_does_not_drift():
     assert not subject.of("web").drifted
 
 
+def test_an_hour_that_is_new_to_everybody_is_no_drift():
+    subject = drift.Drift()
+    live(subject, {}, batches=30)
+    live(subject, {"hour": 0.9}, batches=8)
+    assert not subject.of("web").drifted
+
+
 def test_one_burst_is_no_drift():
     subject = drift.Drift()
     live(subject, {"agent": 0.01}, batches=30)
