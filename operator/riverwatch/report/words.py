@@ -30,6 +30,7 @@ SKIP_WORDS: Mapping[str, str] = {
     "unknown_api_version": "an unknown audit API version",
     "too_large": "too large",
     "not_audit": "no audit record",
+    "given_up": "in a delivery of which too much had been refused",
     "truncated": "cut off",
     "duplicate": "seen before",
     "no_room": "no room in the queue",

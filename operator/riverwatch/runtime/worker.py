@@ -17,7 +17,7 @@ from riverwatch import clock
 from riverwatch.activity import record
 from riverwatch.detections import finding
 from riverwatch.runtime import door, fairness, pressure, stream_watch, worker_identity, worker_queue
-from riverwatch.sources import base, decode, glance
+from riverwatch.sources import base, decode, glance, patience
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,9 @@ class Worker(Generic[P]):
         self._queue = queue
         self._time = time
         self.tally = base.Tally()
-        self._decoder = decode.RecordDecoder(tally=self.tally, record_max_bytes=record_max_bytes)
+        self._decoder = decode.RecordDecoder(
+            tally=self.tally, record_max_bytes=record_max_bytes, limited=patience.Patience()
+        )
         self.fairness = fairness.Fairness(quota)
         self._door = door.Door(self.fairness)
         self.counts = Counts()

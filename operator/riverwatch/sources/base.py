@@ -36,6 +36,8 @@ class SkipReason(enum.StrEnum):
     """Larger than the limit of one record."""
     NOT_AUDIT = "not_audit"
     """Readable, but no audit record: another log line, a core/v1 Event, another cloud service's entry."""
+    GIVEN_UP = "given_up"
+    """In a delivery of which too much had been refused already."""
     TRUNCATED = "truncated"
     """The input ends, or its compression is damaged, in the middle of something."""
     DUPLICATE = "duplicate"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from riverwatch.activity import record
-from riverwatch.sources import base, envelopes, plain, scan
+from riverwatch.sources import base, envelopes, patience, plain, scan
 
 RECORD_MAX_BYTES = 10 * 1024 * 1024
 """Largest record body, in bytes: a batch that kube-apiserver truncates stays below it, and etcd takes far less."""
@@ -67,10 +67,20 @@ class RecordDecoder:
         Where reads and skips are counted.
     record_max_bytes
         Largest record, in bytes; a larger one is skipped as `too_large`.
+    limited
+        How much of one `body` may be useless before the rest is given up; None for all of it.
     """
 
-    def __init__(self, *, tally: base.Tally, record_max_bytes: int = RECORD_MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        tally: base.Tally,
+        record_max_bytes: int = RECORD_MAX_BYTES,
+        limited: patience.Patience | None = None,
+    ) -> None:
         self.tally = tally
+        self._patience = limited or patience.Patience()
+        self._limited = limited is not None
         self.record_max_bytes = record_max_bytes
         self._shape = _Shape.RECORDS
 
@@ -87,7 +97,11 @@ class RecordDecoder:
             Line at which `data` starts, from 1; 0 where lines mean nothing.
         """
         found = self._plain(data)
-        return self._text(data, where=where, line=line, layer=0) if found is None else found
+        if found is not None:
+            return found
+        if self._limited:
+            self._patience.begin(self.tally)
+        return self._text(data, where=where, line=line, layer=0)
 
     def lines(self, chunk: bytes, *, where: str, line: int, final: bool) -> Lines:
         """Decode complete lines.
@@ -111,7 +125,7 @@ class RecordDecoder:
         try:
             return self._value(data, where=where, layer=layer)
         except UNREADABLE as error:
-            return self._refuse(_reason_of(error), where=where, detail=_words_of(error))
+            return self._refuse(envelopes.reason_of(error), where=where, detail=envelopes.words_of(error))
 
     def broken(self, data: bytes, *, where: str, reason: base.SkipReason, detail: str) -> list[record.AuditRecord]:
         """Save what can be saved from a value that does not end or is no JSON, and count the damage."""
@@ -121,10 +135,10 @@ class RecordDecoder:
         for index, item in enumerate(splitter.feed(data)):
             found += self.value(item, where=f"{where}[{index}]", layer=1)
         self.too_large(splitter.dropped, where=where)
-        if not splitter.found_list:
-            for text in data.split(b"\n")[1:]:
+        if splitter.endless or not splitter.found_list:
+            for text in (splitter.rest if splitter.endless else data).split(b"\n")[1:]:
                 found += self._salvaged(text.strip(_BLANK + b","), where=where)
-        if not splitter.done or self.tally.skipped_total == skips_before:
+        if not splitter.done or splitter.endless or self.tally.skipped_total == skips_before:
             self._refuse(reason, where=where, detail=detail)
         return found
 
@@ -177,7 +191,7 @@ class RecordDecoder:
         try:
             return self._value(data, where=where, layer=layer)
         except UNREADABLE as error:
-            return self.broken(data, where=where, reason=_reason_of(error), detail=_words_of(error))
+            return self.broken(data, where=where, reason=envelopes.reason_of(error), detail=envelopes.words_of(error))
 
     def _line_by_line(  # noqa: PLR0913 - the place of a line has three parts
         self, chunk: bytes, *, start: int, where: str, line: int, final: bool, layer: int
@@ -185,6 +199,9 @@ class RecordDecoder:
         found: list[record.AuditRecord] = []
         size = len(chunk)
         while start < size:
+            if self._patience.ended(self.tally):
+                patience.give_up(self.tally, where=_place(where, line), count=chunk.count(b"\n", start, size - 1) + 1)
+                return Lines(found, size, opens=False)
             end = chunk.find(b"\n", start)
             end = size if end < 0 else end
             text = chunk[start:end].strip(_BLANK)
@@ -208,11 +225,13 @@ class RecordDecoder:
         start = _JSON_START.search(text)
         if start is None:
             if b'{""' in text:
-                return self._value(_from_csv(text), where=where, layer=layer + 1)
+                return self._value(envelopes.from_csv(text), where=where, layer=layer + 1)
             reason = base.SkipReason.NOT_AUDIT if layer else base.SkipReason.MALFORMED_JSON
             return self._refuse(reason, where=where, detail="text without JSON")
         inner = text[start.start() :]
-        return self._value(_from_csv(text) if inner.startswith(b'{""') else inner, where=where, layer=layer + 1)
+        return self._value(
+            envelopes.from_csv(text) if inner.startswith(b'{""') else inner, where=where, layer=layer + 1
+        )
 
     def _odd_line(self, text: bytes, error: Exception, *, where: str, layer: int) -> list[record.AuditRecord]:
         """Decode a line that is not one JSON value: several in a row, or words in brackets before it."""
@@ -222,13 +241,16 @@ class RecordDecoder:
         start = _JSON_START.search(text, 1) if text.startswith(b"[") else None
         if start and _readable(text[start.start() :]):
             return self.value(text[start.start() :], where=where, layer=layer + 1)
-        return self.broken(text, where=where, reason=_reason_of(error), detail=_words_of(error))
+        return self.broken(text, where=where, reason=envelopes.reason_of(error), detail=envelopes.words_of(error))
 
     def _in_a_row(self, text: bytes, *, where: str, layer: int) -> list[record.AuditRecord]:
         """Decode values that follow each other without a newline, as Firehose writes them."""
         found: list[record.AuditRecord] = []
         pos = 0
         while (start := scan.next_opener(text, pos)) >= 0:
+            if self._patience.ended(self.tally):
+                patience.give_up(self.tally, where=where, count=1)
+                return found
             end = scan.value_end(text, start)
             if end < 0:
                 rest, reason = text[start:], base.SkipReason.TRUNCATED
@@ -279,14 +301,14 @@ class RecordDecoder:
             if wrong is None and memoryview(data).nbytes > self.record_max_bytes:
                 self.too_large(1, where=where)
                 return []
-            return self._refuse(base.SkipReason.WRONG_SHAPE, where=where, detail=_words_of(wrong))
+            return self._refuse(base.SkipReason.WRONG_SHAPE, where=where, detail=envelopes.words_of(wrong))
         self._note(_Shape.OTHER, layer)
         inner = envelopes.peel(data, fields)
         if inner is None:
             if memoryview(data).nbytes > self.record_max_bytes:
                 self.too_large(1, where=where)
                 return []
-            return self._refuse(base.SkipReason.NOT_AUDIT, where=where, detail=_keys_of(fields))
+            return self._refuse(base.SkipReason.NOT_AUDIT, where=where, detail=envelopes.keys_of(fields))
         if inner.record is not None:
             self.tally.read += 1
             return [inner.record]
@@ -322,6 +344,9 @@ class RecordDecoder:
         found: list[record.AuditRecord] = []
         for index, item in enumerate(items):
             place = f"{where}[{index}]"
+            if self._patience.ended(self.tally):
+                patience.give_up(self.tally, where=place, count=len(items) - index)
+                return found
             first = envelopes.first_byte(item)
             if first == b'"':
                 text = envelopes.text_candidate(envelopes.text_of(item))
@@ -361,36 +386,12 @@ class RecordDecoder:
         return []
 
 
-def _reason_of(error: Exception) -> base.SkipReason:
-    if isinstance(error, msgspec.ValidationError):
-        return base.SkipReason.WRONG_SHAPE
-    return base.SkipReason.MALFORMED_JSON
-
-
-def _words_of(error: Exception | None) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8: {error.reason}"
-    if isinstance(error, RecursionError):
-        return "nested too deep"
-    return str(error or "")
-
-
 def _readable(data: bytes) -> bool:
     try:
         envelopes.fields_of(data) if data.startswith(b"{") else envelopes.items_of(data)
     except UNREADABLE:
         return False
     return True
-
-
-def _from_csv(text: bytes) -> bytes:
-    """Take the JSON out of a quoted cell, where every quote is doubled."""
-    return text[text.index(b'{""') : text.rindex(b"}") + 1].replace(b'""', b'"') if b"}" in text else text
-
-
-def _keys_of(fields: dict[str, msgspec.Raw]) -> str:
-    shown = ", ".join(sorted(fields)[:6])
-    return f"an object with {shown}" if shown else "an empty object"
 
 
 def _place(where: str, line: int) -> str:

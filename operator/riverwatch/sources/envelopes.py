@@ -21,7 +21,7 @@ import zlib
 import msgspec
 
 from riverwatch.activity import record
-from riverwatch.sources import azure_audit, google_audit
+from riverwatch.sources import azure_audit, base, google_audit
 
 CARRIERS = (
     "items",
@@ -230,3 +230,30 @@ def _query_results(raw: msgspec.Raw) -> Peeled | None:
         by_name = {text_of(cell.get("field")): cell["value"] for cell in cells if "value" in cell}
         messages.append(by_name.get("@message", row))
     return Peeled(items=messages)
+
+
+def from_csv(text: bytes) -> bytes:
+    """Take the JSON out of a quoted cell, where every quote is doubled."""
+    return text[text.index(b'{""') : text.rindex(b"}") + 1].replace(b'""', b'"') if b"}" in text else text
+
+
+def keys_of(fields: dict[str, msgspec.Raw]) -> str:
+    """Say what an object holds, for people."""
+    shown = ", ".join(sorted(fields)[:6])
+    return f"an object with {shown}" if shown else "an empty object"
+
+
+def reason_of(error: Exception) -> base.SkipReason:
+    """Say what kind of fault kept bytes from being decoded."""
+    if isinstance(error, msgspec.ValidationError):
+        return base.SkipReason.WRONG_SHAPE
+    return base.SkipReason.MALFORMED_JSON
+
+
+def words_of(error: Exception | None) -> str:
+    """Say the same in words, for people."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: {error.reason}"
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return str(error or "")

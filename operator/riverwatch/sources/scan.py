@@ -45,8 +45,14 @@ MAX_OPEN = 1000
 """Open brackets beyond which an opening line is not believed; the decoder itself refuses about as many."""
 
 
+MAX_DEPTH = 10_000
+"""Open brackets at which a value counts as endless: Go's decoder, and so kube-apiserver, takes no deeper one."""
+
+
 def value_end(data: bytes, start: int = 0) -> int:
     """Return the offset just after the bracketed value that starts at or after `start`, or -1 when it does not end.
+
+    A value nested deeper than `MAX_DEPTH` counts as one that does not end.
 
     Examples
     --------
@@ -63,6 +69,8 @@ def value_end(data: bytes, start: int = 0) -> int:
             return -1
         if data[pos] in _OPENERS:
             depth += 1
+            if depth > MAX_DEPTH:
+                return -1
         else:
             depth -= 1
             if depth <= 0:
@@ -99,7 +107,7 @@ def opens_value(data: bytes, start: int, end: int, *, final: bool) -> bool | Non
     stack: list[int] = []
     lines_seen = 0
     while True:
-        if not _scan_line(data, start, end, stack) or not stack or len(stack) > MAX_OPEN:
+        if not _scan_line(data, start, end, stack) or not stack:
             return lines_seen > 0 and not stack
         lines_seen += 1
         last = data[start:end].rstrip()[-1:] or b","
@@ -116,7 +124,7 @@ def opens_value(data: bytes, start: int, end: int, *, final: bool) -> bool | Non
 
 
 def _scan_line(data: bytes, start: int, end: int, stack: list[int]) -> bool:
-    """Push and pop the brackets of one line; False when a string or a bracket does not close as it must."""
+    """Push and pop the brackets of one line; False when one does not close as it must, or too many are open."""
     line = data[start:end]
     pos, size = 0, end - start
     while True:
@@ -129,6 +137,8 @@ def _scan_line(data: bytes, start: int, end: int, stack: list[int]) -> bool:
             return False
         if char in _OPENERS:
             stack.append(char)
+            if len(stack) > MAX_OPEN:
+                return False
         elif not stack or chr(stack.pop()) + chr(char) not in ("{}", "[]"):
             return False
         elif not stack:
@@ -179,9 +189,11 @@ class ElementSplitter:
         self._dropping = False
         self._in_string = False
         self.done = False
-        """Whether the value has ended."""
+        """Whether the value has ended, or nothing more is looked for in it."""
+        self.endless = False
+        """Whether it is nested so deeply that the rest of it is not looked at."""
         self.rest = b""
-        """What follows the value, once it is done."""
+        """What follows the value, once it is done; when it is endless, the next lines."""
         self.found_list = False
         """Whether the value has a list of items at all."""
         self.dropped = 0
@@ -234,6 +246,10 @@ class ElementSplitter:
         elif self._start < 0 and self._depth == self._container:
             self._start = self._pos
         self._depth += 1
+        if self._depth > MAX_DEPTH:
+            line_end = self._data.find(b"\n", self._pos)
+            self.rest = self._data[line_end:] if line_end >= 0 else b""
+            self.done, self.endless, self._data = True, True, b""
 
     def _is_list(self) -> bool:
         if self._depth == 0:

@@ -157,7 +157,9 @@ class StreamDecoder:
         self._decoder.too_large(splitter.dropped - dropped, where=self._place)
         if not splitter.done:
             return b""
-        if not splitter.found_list:
+        if splitter.endless:
+            self._decoder.broken(b"", where=self._place, reason=base.SkipReason.WRONG_SHAPE, detail="nested too deep")
+        elif not splitter.found_list:
             self._decoder.too_large(1, where=self._place)
         self._mode = _Mode.LINES
         return splitter.rest

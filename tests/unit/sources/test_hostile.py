@@ -10,7 +10,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from riverwatch.sources import base, decode, envelopes, scan, stream
+from riverwatch.sources import base, decode, envelopes, patience, scan, stream
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "audit"
 SEEDS = [path.read_bytes() for path in sorted(DATA.glob("*.json*")) if path.suffix not in (".gz", ".zst")]
@@ -212,3 +212,55 @@ def test_line_cut_at_a_comma_costs_that_line_alone():
 )
 def test_end_of_a_value_is_found(text, end):
     assert scan.value_end(text) == end
+
+
+USELESS = {
+    "lines": (b"{}\n", b"", b""),
+    "items of a list": (b"{},", b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[', b"{}]}"),
+    "values in a row": (b"{}", b"", b""),
+    "lines in a text": (rb"{}\n", b'{"message":"', b'"}'),
+}
+
+
+@pytest.mark.parametrize(("one", "head", "tail"), USELESS.values(), ids=USELESS)
+def test_delivery_of_useless_values_is_given_up_and_all_of_it_counted(one, head, tail):
+    tally = base.Tally()
+    decoder = decode.RecordDecoder(tally=tally, limited=patience.Patience(refused=50))
+    assert decoder.body(head + one * 10_000 + tail, where="x") == []
+    assert tally.skipped[base.SkipReason.NOT_AUDIT] == 51
+    assert tally.skipped[base.SkipReason.GIVEN_UP] > (0 if one == b"{}" else 9_900)
+    assert len(decoder.body(RECORD, where="next")) == 1
+
+
+def test_records_between_many_useless_lines_are_all_used():
+    tally = base.Tally()
+    decoder = decode.RecordDecoder(tally=tally, limited=patience.Patience(refused=50))
+    found = decoder.body((b"{}\n" * 10 + RECORD + b"\n") * 100, where="x")
+    assert len(found) == 100
+    assert base.SkipReason.GIVEN_UP not in tally.skipped
+
+
+def test_a_file_is_read_to_its_end_however_useless():
+    tally = base.Tally()
+    decoder = decode.RecordDecoder(tally=tally)
+    data = b"{}\n" * (patience.REFUSED + 10) + RECORD + b"\n"
+    assert len(stream.StreamDecoder(decoder, where="x").feed(data)) == 1
+
+
+@pytest.mark.parametrize("depth", [scan.MAX_OPEN * 2, scan.MAX_DEPTH * 3])
+def test_item_nested_too_deep_costs_what_is_not_before_it(depth):
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    head = b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":['
+    found, tally = decoded(head + RECORD + b"," + deep + b"," + RECORD + b"]}")
+    assert len(found) == (2 if depth < scan.MAX_DEPTH else 1)
+    assert tally.skipped_total == 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("one", [b"[", b'{"a":', b'{"kind":"EventList","items":['])
+def test_brackets_without_end_cost_a_look(one):
+    data = one * (20_000_000 // len(one))
+    for size in (None, 1_000_000):
+        found, tally = decoded(data, size)
+        assert found == []
+        assert tally.skipped_total
