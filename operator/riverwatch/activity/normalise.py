@@ -11,7 +11,7 @@ import functools
 import math
 
 from riverwatch import errors
-from riverwatch.activity import identities, record
+from riverwatch.activity import identities, oauth_login, record
 
 MISSING_TIMESTAMP = "missing_timestamp"
 """Skip reason: no usable time; without one nothing can be compared with what came before."""
@@ -119,6 +119,8 @@ def from_audit(source: record.AuditRecord, time_s: float = math.inf) -> record.A
     stage = source.stage or ""
     if stage == "RequestReceived":
         raise errors.MalformedRecordError("the result is not known yet", reason=STAGE_RECEIVED)
+    if source.object_ref is None:
+        source = oauth_login.told(source)
     user = source.user or _NO_USER
     if not user.username and not user.groups:
         raise errors.MalformedRecordError("no user.username", reason=MISSING_USER)

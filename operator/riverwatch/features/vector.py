@@ -10,7 +10,7 @@ import functools
 
 import msgspec
 
-from riverwatch.activity import derived_pod, identities, record
+from riverwatch.activity import derived_pod, identities, oauth_login, record
 from riverwatch.features import amounts, attributes, images
 
 SECONDS_PER_HOUR = 3600
@@ -77,12 +77,13 @@ def context_key(source: record.AuditRecord) -> int:
     addresses, status, impersonated = source.source_ips, source.response_status, source.impersonated_user
     resource = target.resource
     what = _READ_FURTHER.get(resource)
+    further: object
     if what is None:
         further = None
     elif what == "name":
         further = target.name
     elif what == "path":
-        further = attributes.url_family(source.request_uri or "")
+        further = (attributes.url_family(source.request_uri or ""), oauth_login.who(source))
     else:
         further = images.sources_in(source)
     return hash(

@@ -19,6 +19,9 @@ MAX_NAMESPACES = 2_000
 MAX_IDENTITIES = 20_000
 """Identities over all namespaces; twice the largest load in the benchmark."""
 
+NEWS = frozenset({"rule", "action"})
+"""Attributes by which rules are told from habits."""
+
 MODEL_VERSION = "novelty-4+credential-2"
 """Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
 
@@ -32,6 +35,8 @@ class Bank:
         self.credentials = credential.Credential()
         self.versions = versions.Versions(MODEL_VERSION)
         self._homes: dict[str, novelty.Novelty] = {}
+        self._strangers = novelty.Novelty(catalog.NAMES, self.cluster)
+        """Speaks for namespaces without models; never learns."""
         self.records = 0
         """Records learned."""
 
@@ -52,13 +57,12 @@ class Bank:
     def opinion(self, measured: vector.FeatureVector, use: credential.Use | None) -> list[base.Surprise]:
         """Return what is new about one activity, most surprising first; changes nothing."""
         home = self._homes.get(measured.home)
-        parts = (
-            home.opinion(
-                measured.identity, measured.siblings, measured.values, time_s=measured.time_s, amount=measured.amount
-            )
-            if home
-            else []
+        parts = (home or self._strangers).opinion(
+            measured.identity, measured.siblings, measured.values, time_s=measured.time_s, amount=measured.amount
         )
+        if home is None:
+            # To models that know nothing all is new and nothing surprising; that this is no habit yet has to be told.
+            parts = [part for part in parts if part.feature in NEWS]
         if use is not None:
             moved = self.credentials.opinion(use)
             if moved is not None:
@@ -113,6 +117,7 @@ class Bank:
         if data["attributes"] != list(catalog.NAMES):
             raise errors.StateError(f"models were stored with the attributes {data['attributes']}")
         self.cluster = levels.Level.load(data["cluster"])
+        self._strangers = novelty.Novelty(catalog.NAMES, self.cluster)
         self.credentials.load(data["credentials"])
         self._homes = {}
         for namespace, stored in data["homes"].items():

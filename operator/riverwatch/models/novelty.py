@@ -24,7 +24,7 @@ from typing import Any
 
 from river import base as river_base
 
-from riverwatch.features import amounts
+from riverwatch.features import amounts, hours
 from riverwatch.models import base, levels
 
 CARD = base.ModelCard(
@@ -185,6 +185,16 @@ class Novelty(river_base.AnomalyDetector):
             (place, value, *_nats(habit, groups, place, value, own=self.attributes[place] in OWN_ONLY))
             for place, value in fresh
         ]
+        if habit is not None:
+            weighed = [
+                (
+                    place,
+                    value,
+                    min(nats, hours.most_nats(habit.born_s, time_s)) if self.attributes[place] == "hour" else nats,
+                    unseen,
+                )
+                for place, value, nats, unseen in weighed
+            ]
         if amount is not None:
             weighed = [
                 (place, value, amount.nats if value == amount.text else nats, unseen)

@@ -77,6 +77,8 @@ class Case(msgspec.Struct):
     parts: list[base.Surprise] = []
     hits: list[rules_base.RuleHit] = []
     """Rule hits of the case, one per rule, the most severe first."""
+    news: set[str] = set()
+    """Ids of those rules that the identity did not trip by habit when they hit."""
     evidence: list[argument.Evidence] = []
     held: list[Held] = []
     raised: bool = False
@@ -126,8 +128,10 @@ class Case(msgspec.Struct):
         damped = "it is another view of an amount that was counted"
         return msgspec.structs.replace(part, nats=part.nats * SAME_AMOUNT, damped=damped)
 
-    def hit(self, hits: list[rules_base.RuleHit]) -> None:
-        """Add rule hits; of each rule the first one is kept."""
+    def hit(self, hits: list[rules_base.RuleHit], *, news: bool) -> None:
+        """Add rule hits, `news` to the identity or not; of each rule the first one is kept."""
+        if news:
+            self.news.update(one.card.id for one in hits)
         known = {one.card.id for one in self.hits}
         self.hits.extend(one for one in hits if one.card.id not in known)
         self.hits.sort(key=lambda one: -one.card.severity.rank)

@@ -1,12 +1,12 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Seven explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
-control plane's controllers act on other people's objects), the namespace is young, the object was just created or
-does not exist, the request was refused, it was refused to somebody in the usual place, the pod that a token is bound
-to runs on another node. *Where to* and *how much* are damped (of a refused request the namespace, and from the usual
-place what was asked for); *what* only for those who follow others and do it from their own place with their own
-client; *where from* only for a bound token that nothing says was moved. Rules never. Pure but for the young things it
-remembers; owned by `scoring.judge`.
+Eight explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), it is a part of OpenShift in its own place, the namespace is
+young, the object was just created (the object alone) or does not exist, the request was refused, it was refused to
+somebody in the usual place, the pod that a token is bound to runs on another node. *Where to* and *how much* are damped
+(of a refused request the namespace, and from the usual place what was asked for); *what* only for those who follow
+others or are the platform and do it from their own place with their own client; *where from* only for a bound token
+that nothing says was moved. Rules never. Pure but for the young things it remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import functools
 
 import msgspec
 
-from riverwatch.activity import derived_request, identities, record
+from riverwatch.activity import derived_request, identities, openshift, record
 from riverwatch.features import attributes, catalog
 from riverwatch.models import base
 
 EXPLAINED = 0.25
 """Weight of a novelty that something else explains: still enough to add to a case that has more."""
+
+OK = 200
+"""HTTP status code of a write of something that was there before; what is made by it is 201."""
 
 NOT_FOUND = 404
 """HTTP status code of a request for something that does not exist."""
@@ -39,8 +42,19 @@ REFUSED_NODE = 0.5
 """Weight of a refusal that a kubelet never met: the node authorizer forgets a pod before its kubelet does, but it is
 also what a stolen node credential meets first."""
 
+UNKNOWN_TO_KUBELETS = 0.5
+"""Weight of work that no kubelet ever did: kubelets are all alike, so nobody placed it on this one, but a new kind of
+static pod comes so, too."""
+
 OUT_OF_PLACE = 2.0
 """Weight of a credential that left its place: what stolen credentials do and ordinary life hardly ever."""
+
+REPLACED = 2.0
+"""Weight of an image from where nobody in the cluster got one, in a workload that was there before: new software
+comes as a new workload, and one that changes its origin is what an attacker does who wants not to be seen."""
+
+PLATFORM = "it is a part of OpenShift, in its own place and with its own software"
+"""Why such an account's new work counts less: it comes with an upgrade of the cluster or of an operator."""
 
 YOUNG_S = 86_400.0
 """Seconds for which a namespace or an object is young: a roll-out and the first day of its use."""
@@ -56,12 +70,17 @@ _FROM = catalog.Facet.WHERE_FROM
 _ASKED = frozenset({"action", "outcome", "object"})
 _PLACES = frozenset({"namespace", "scope"})
 _DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
+_WORK = _DAMPED | {catalog.Facet.WHAT}
 
 
 @functools.lru_cache(maxsize=16_384)
 def follows_others(principal: identities.Principal) -> bool:
     """Tell whether an identity acts on what others decided: kubelets, and the parts of the control plane."""
     return principal.kind is identities.PrincipalKind.NODE or derived_request.is_controller_name(principal.username)
+
+
+def _is_platform(principal: identities.Principal) -> bool:
+    return (principal.namespace, principal.name) in openshift.ACCOUNTS
 
 
 class Young:
@@ -80,14 +99,18 @@ class Young:
             if activity.verb == "create" and not activity.subresource:
                 self._note(f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s, again=True)
 
-    def explains(self, activity: record.Activity) -> str:
-        """Say so when the target is so young that nobody can have a habit about it; empty when it is not."""
-        if self._began_s is None or activity.time_s - self._began_s < SETTLED_S:
-            return ""
-        young = self._young(activity.namespace, activity.time_s) or self._young(
-            f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s
-        )
-        return "the target is new" if young else ""
+    def namespace_explains(self, activity: record.Activity) -> str:
+        """Say so when the namespace is so young that nobody can have a habit about it; empty when it is not."""
+        young = self._settled(activity.time_s) and self._young(activity.namespace, activity.time_s)
+        return "the namespace is new" if young else ""
+
+    def object_explains(self, activity: record.Activity) -> str:
+        """Say the same of the object, which says nothing about the namespace that it was made in."""
+        key = f"{activity.resource} {activity.namespace}/{activity.name}"
+        return "the object is new" if self._settled(activity.time_s) and self._young(key, activity.time_s) else ""
+
+    def _settled(self, time_s: float) -> bool:
+        return self._began_s is not None and time_s - self._began_s >= SETTLED_S
 
     def _young(self, key: str, time_s: float) -> bool:
         since = self._since.get(key)
@@ -115,7 +138,15 @@ def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
     moved = part.feature == "credential"
     outside = part.feature == "network" and attributes.public(activity.source_ip) and not _ever_public(part)
     exposed = part.feature == "zone" and part.observed == attributes.INTERNET
-    return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE) if moved or outside or exposed else part
+    if moved or outside or exposed:
+        return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE)
+    return msgspec.structs.replace(part, nats=part.nats * REPLACED) if _replaced(part, activity) else part
+
+
+def _replaced(part: base.Surprise, activity: record.Activity) -> bool:
+    """Tell whether a workload that was there before gets its image from where nobody in the cluster got one."""
+    written = activity.verb in {"patch", "update"} and activity.code == OK
+    return part.feature == "image" and "cluster" in part.unseen_in and written
 
 
 def _ever_public(part: base.Surprise) -> bool:
@@ -128,8 +159,12 @@ def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) ->
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
         parts = [_following(part, activity, displaced=displaced) for part in parts]
-    elif why := _nothing_there(activity) or young.explains(activity):
+    elif not displaced and _is_platform(activity.principal):
+        parts = [_less(part, PLATFORM) if _FACETS.get(part.feature) in _WORK else part for part in parts]
+    elif why := _nothing_there(activity) or young.namespace_explains(activity):
         parts = [_less(part, why) if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
+    elif why := young.object_explains(activity):
+        parts = [_less(part, why) if part.feature == "object" else part for part in parts]
     if activity.refused:
         parts = [_less(part, NOT_REACHED) if _reached_for(part) else part for part in parts]
         if not displaced and not follows_others(activity.principal):
@@ -165,6 +200,8 @@ def _following(part: base.Surprise, activity: record.Activity, *, displaced: boo
         return part
     # From its own place with its own client: new work is somebody else's doing, refusals are races with deletion.
     node = activity.principal.kind is identities.PrincipalKind.NODE
+    if node and part.feature == "action" and "siblings" in part.unseen_in:
+        return _less(part, why, UNKNOWN_TO_KUBELETS)
     return _less(part, why, REFUSED_NODE if node and part.feature == "outcome" else EXPLAINED)
 
 

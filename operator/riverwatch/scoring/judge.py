@@ -31,6 +31,9 @@ RULE_NATS = {
 """Evidence that a rule hit adds to its case, nats; tuned on recorded benign life so that Medium needs some novelty
 beside it."""
 
+HABIT_NATS = {vocabulary.Severity.MEDIUM: 2.0, vocabulary.Severity.LOW: 0.0, vocabulary.Severity.INFO: 0.0}
+"""The same of rules that the identity trips anyway: its job is no evidence against it. Graver rules always count."""
+
 HOLD_SHARE = 0.5
 """A record that alone reaches this share of the threshold is not learned before its case has ended quietly."""
 
@@ -171,8 +174,8 @@ class Judge:
         parts = damping.damp(parts, activity, self.young)
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
-        case.hit(loud)
-        rule_nats = _rule_nats(case.hits, question)
+        case.hit(loud, news=_is_news(question))
+        rule_nats = _case_rule_nats(case, question)
         nats = case.nats + rule_nats
         if question.warm:
             self.calibrator.trust()
@@ -221,7 +224,6 @@ class Judge:
         parts = [part for part in question.parts if question.policy.allows(part.model)]
         if verdict is None and not parts:
             return
-        hits = verdict.case.hits if verdict is not None else ()
         self.comparison.see(
             question.measured.home,
             version,
@@ -229,7 +231,7 @@ class Judge:
             damping.damp(parts, activity, self.young),
             time_s=activity.time_s,
             age_s=age_s,
-            rule_nats=_rule_nats(hits, question),
+            rule_nats=_case_rule_nats(verdict.case, question) if verdict is not None else 0.0,
             factor=sensitivity.factor(activity),
             threshold=self.threshold(question.policy),
             raised=verdict is not None and verdict.raised,
@@ -287,10 +289,16 @@ class Judge:
         return True
 
 
+def _is_news(question: Question) -> bool:
+    """Tell whether the rules that hit are no habit of the identity; those about a list are no more than its action."""
+    told = {"action", "scope"} if question.activity.verb == "list" else {"rule"}
+    return any(part.feature in told for part in question.parts)
+
+
 def _first_medium(question: Question, weighed: Weighed) -> bool:
     """Tell whether the identity trips a rule of severity Medium that is not its habit."""
     medium = any(_rule_severity(hit, question) is vocabulary.Severity.MEDIUM for hit in weighed.loud)
-    return medium and any(part.feature == "rule" for part in question.parts)
+    return medium and _is_news(question)
 
 
 def _evidence(question: Question, weighed: Weighed) -> argument.Evidence:
@@ -327,6 +335,16 @@ def _rule_severity(hit: rules_base.RuleHit, question: Question) -> vocabulary.Se
 def _rule_nats(hits: Sequence[rules_base.RuleHit], question: Question) -> float:
     """Return the evidence that rule hits add to their case, nats: the strongest one's."""
     return max((RULE_NATS[_rule_severity(hit, question)] for hit in hits), default=0.0)
+
+
+def _case_rule_nats(case: cases.Case, question: Question) -> float:
+    """Return the same for a case, nats: a rule that nobody is surprised to see weighs less."""
+    found = 0.0
+    for hit in case.hits:
+        severity = _rule_severity(hit, question)
+        nats = RULE_NATS[severity]
+        found = max(found, nats if hit.card.id in case.news else HABIT_NATS.get(severity, nats))
+    return found
 
 
 def _severity(case: cases.Case, nats: float, threshold: float, question: Question) -> vocabulary.Severity:

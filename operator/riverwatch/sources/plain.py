@@ -74,7 +74,7 @@ def from_lists(lists: list[RecordList]) -> Plain | None:
         if one.kind != "EventList" or one.api_version != _V1:
             return None
     records = (lists[0].items or []) if len(lists) == 1 else [r for one in lists for r in one.items or ()]
-    usable = [r for r in records if r.api_version in _ITEM_VERSIONS and r.stage != _RECEIVED and r.audit_id]
+    usable = [r for r in records if r.api_version in _ITEM_VERSIONS and r.stage != _RECEIVED and r.audit_id and r.verb]
     return _settled(records, usable)
 
 

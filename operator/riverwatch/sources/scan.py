@@ -36,6 +36,9 @@ _KEY_BEFORE = re.compile(rb'"([A-Za-z]{1,24})"\s*:\s*\Z')
 _KEY_WINDOW_BYTES = 96
 """How far back a key is looked for: the longest known key with generous white space."""
 
+_INK = re.compile(rb"\S")
+"""What makes a line not blank."""
+
 _OPENER = re.compile(rb"[{\[]")
 
 _QUOTE, _BACKSLASH = b'"\\'
@@ -148,14 +151,11 @@ def _scan_line(data: bytes, start: int, end: int, stack: list[int]) -> bool:
 
 def _next_line(data: bytes, end: int) -> tuple[int, int] | None:
     """Return the offsets of the next line that is not blank."""
-    start = end + 1
-    while start < len(data):
-        stop = data.find(b"\n", start)
-        stop = len(data) if stop < 0 else stop
-        if data[start:stop].strip():
-            return start, stop
-        start = stop + 1
-    return None
+    found = _INK.search(data, end + 1)
+    if found is None:
+        return None
+    stop = data.find(b"\n", found.start())
+    return data.rfind(b"\n", end, found.start()) + 1, len(data) if stop < 0 else stop
 
 
 def _may_follow(innermost: int, last: bytes, first: bytes) -> bool:

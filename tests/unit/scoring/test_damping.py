@@ -148,3 +148,53 @@ def test_the_internet_weighs_more_for_who_never_called_from_there():
     activity = normalise.from_audit(testing.audit_record(source_ip="8.8.8.8"))
     part = msgspec.structs.replace(surprise("zone"), observed=attributes.INTERNET)
     assert damping.damp([part], activity, damping.Young())[0].nats == 8.0 * damping.OUT_OF_PLACE
+
+
+def test_an_object_that_was_just_made_explains_itself_and_not_the_namespace():
+    young = damping.Young()
+    young.see(normalise.from_audit(testing.audit_record(namespace="old")))
+    later = testing.START_S + 3 * DAY_S
+    made = {"namespace": "old", "resource": "secrets", "name": "s", "time_s": later}
+    young.see(normalise.from_audit(testing.audit_record(verb="create", **made)))
+    assert damped("object", young, **made) == 8.0 * damping.EXPLAINED
+    assert damped("scope", young, **made) == 8.0
+    assert damped("namespace", young, **made) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("unseen", "record", "weight"),
+    [
+        pytest.param(("cluster",), {"verb": "patch"}, damping.REPLACED, id="nobody in the cluster had it"),
+        pytest.param(("namespace",), {"verb": "patch"}, 1.0, id="others in the cluster have it"),
+        pytest.param(("cluster",), {"verb": "create", "code": 201}, 1.0, id="a new workload"),
+        pytest.param(("cluster",), {"verb": "patch", "code": 201}, 1.0, id="a new workload that is applied"),
+    ],
+)
+def test_an_image_of_foreign_origin_weighs_more_in_a_workload_that_was_there(unseen, record, weight):
+    activity = normalise.from_audit(testing.audit_record(resource="deployments", **record))
+    (part,) = damping.damp([msgspec.structs.replace(surprise("image"), unseen_in=unseen)], activity, damping.Young())
+    assert part.nats == 8.0 * weight
+
+
+def test_work_that_no_kubelet_ever_did_counts_half():
+    activity = normalise.from_audit(testing.audit_record(user="system:node:worker-1"))
+    never = msgspec.structs.replace(surprise("action"), unseen_in=("siblings", "namespace"))
+    (part,) = damping.damp([never], activity, damping.Young())
+    assert part.nats == 8.0 * damping.UNKNOWN_TO_KUBELETS
+
+
+PART_OF_OPENSHIFT = "system:serviceaccount:openshift-etcd-operator:etcd-operator"
+
+
+@pytest.mark.parametrize("feature", ["action", "scope", "volume"])
+def test_new_work_of_a_part_of_openshift_counts_less_in_its_own_place_only(feature):
+    activity = normalise.from_audit(testing.audit_record(user=PART_OF_OPENSHIFT))
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young())
+    assert (part.nats, part.damped) == (8.0 * damping.EXPLAINED, damping.PLATFORM)
+    elsewhere = damping.damp([surprise(feature), surprise("agent")], activity, damping.Young())
+    assert all(part.nats == 8.0 for part in elsewhere)
+
+
+def test_an_operator_that_people_installed_is_judged_like_anybody():
+    user = "system:serviceaccount:openshift-operators:openshift-pipelines-operator"
+    assert damped("action", user=user) == 8.0
