@@ -19,6 +19,12 @@ MISSING_TIMESTAMP = "missing_timestamp"
 MISSING_USER = "missing_user"
 """Skip reason: nobody to attribute the record to."""
 
+UNAUTHENTICATED = "unauthenticated"
+"""Skip reason: the request was refused because nobody stood behind it; an ordinary record, with nobody to judge."""
+
+REFUSED_UNKNOWN = 401
+"""HTTP status code of that."""
+
 MISSING_VERB = "missing_verb"
 """Skip reason: nothing was done."""
 
@@ -114,7 +120,7 @@ def from_audit(source: record.AuditRecord, time_s: float = math.inf) -> record.A
     Raises
     ------
     MalformedRecordError
-        With reason `missing_user`, `missing_verb`, `missing_timestamp` or `stage_received`.
+        With reason `unauthenticated`, `missing_user`, `missing_verb`, `missing_timestamp` or `stage_received`.
     """
     stage = source.stage or ""
     if stage == "RequestReceived":
@@ -123,6 +129,8 @@ def from_audit(source: record.AuditRecord, time_s: float = math.inf) -> record.A
         source = oauth_login.told(source)
     user = source.user or _NO_USER
     if not user.username and not user.groups:
+        if source.response_status is not None and source.response_status.code == REFUSED_UNKNOWN:
+            raise errors.MalformedRecordError("refused before anybody was known", reason=UNAUTHENTICATED)
         raise errors.MalformedRecordError("no user.username", reason=MISSING_USER)
     if not source.verb:
         raise errors.MalformedRecordError("no verb", reason=MISSING_VERB)

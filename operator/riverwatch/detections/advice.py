@@ -13,6 +13,7 @@ from riverwatch.activity import identities, record
 from riverwatch.detections import finding
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
+from riverwatch.rules import summary as summaries
 
 MAX_RECOMMENDATIONS = 8
 """Steps kept; more are not read."""
@@ -22,6 +23,9 @@ RIGHTS = "kubectl auth can-i --list"
 
 MAX_SUMMARY_CHARS = 300
 """Longest one-line summary."""
+
+_ASK = "Ask {actor} whether this was them"
+"""How rules ask for a question to whoever acted."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -121,11 +125,15 @@ def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], f
     for hit in hits:
         words = _words(hit, activity, found)
         steps += [
-            _filled(step, words) for step in hit.card.recommendations if set(_PLACEHOLDER.findall(step)) <= words.keys()
+            step if step.startswith(_ASK) else _filled(step, words)
+            for step in hit.card.recommendations
+            if set(_PLACEHOLDER.findall(step)) <= words.keys()
         ]
     told = any(RIGHTS in step for step in steps)
     own = _steps_for(activity, who=_word(activity.principal.username))
     steps += [step for step in own if not (told and RIGHTS in step)]
+    steps = [_asked(step, activity) if step.startswith(_ASK) else step for step in steps]
+    steps = [step for step in steps if step]
     steps.sort(key=lambda step: not is_command(step))
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
     triage = (
@@ -145,6 +153,8 @@ def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.De
         activity.api_group, activity.resource, activity.subresource, activity.namespace, activity.name
     )
     named = [one for one in (here, *found.targets) if one.name and one.name in hit.summary]
+    # A short name is part of many sentences; the object of this one stands there with its kind.
+    named.sort(key=lambda one: (_phrase(one) not in hit.summary, -len(one.name)))
     words = {
         "namespace": _word((named[0] if named else here).namespace or "default"),
         "actor": _word(activity.principal.username),
@@ -155,11 +165,33 @@ def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.De
     return words | {"name": _word(named[0].name), "kind": _word(kind)}
 
 
+def _phrase(target: finding.Target) -> str:
+    place = f"{target.namespace}/{target.name}" if target.namespace else target.name
+    return f"{summaries.singular(target.resource)} {place}"
+
+
+def _asked(step: str, activity: record.Activity) -> str:
+    """Address the question whether it was them to somebody who can answer; empty when there is nobody."""
+    principal = activity.principal
+    if principal.kind is identities.PrincipalKind.ANONYMOUS:
+        return ""
+    who = printable(principal.label)
+    if principal.kind is identities.PrincipalKind.USER and not _shared(principal.username):
+        origin = f", from {activity.source_ip}" if activity.source_ip else ""
+        return f"Ask {who} whether it was them{origin}; if not, revoke the credential"
+    return f"Find out who used {who}; if it was none of its owners, revoke the credential" if step else ""
+
+
+def _shared(username: str) -> bool:
+    """Tell whether a user name is nobody's own."""
+    return username.startswith(("system:", "kube:", "kubernetes-"))
+
+
 def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
     principal = activity.principal
     if principal.kind is identities.PrincipalKind.USER:
         return [
-            f"Ask {printable(principal.name)} whether it was them, from {activity.source_ip or 'there'}.",
+            _ASK,
             f"kubectl auth can-i --list --as={who}   # what the identity may do",
         ]
     if principal.kind is not identities.PrincipalKind.SERVICE_ACCOUNT:

@@ -40,6 +40,7 @@ SKIP_WORDS: Mapping[str, str] = {
     "far_future": "with a time more than three years ahead",
     "fault": "riverwatch itself failed on it",
     "missing_timestamp": "without a time",
+    "unauthenticated": "refused before anybody was known (401)",
     "missing_user": "without a user",
     "missing_verb": "without a verb",
     "stage_received": "first stage of a request that is told again when it is answered",

@@ -20,6 +20,9 @@ MAX_VALUE_CHARS = 200
 MAX_SENTENCE_CHARS = 600
 """Characters of a whole sentence."""
 
+UNKNOWN = "(unknown)"
+"""Stands for a field that the record does not tell."""
+
 _VERBS = {
     "create": ("created", "create"),
     "update": ("changed", "change"),
@@ -74,7 +77,7 @@ def sentence(facts: derived.Facts, detail: str) -> str:
     facts
         The record.
     detail
-        Ending given by the rule; derived fields in braces are filled in.
+        Ending given by the rule; derived fields in braces are filled in. Left out when none of them is known.
     """
     activity = facts.activity
     who = _who(activity)
@@ -85,18 +88,19 @@ def sentence(facts: derived.Facts, detail: str) -> str:
         text += f" and was refused ({activity.code})"
     elif activity.failed:
         text += f" and failed ({activity.code})"
-    if detail:
+    told = _FIELD.findall(detail)
+    if detail and (not told or any(field_text(facts, name) != UNKNOWN for name in told)):
         text += " " + _FIELD.sub(lambda found: field_text(facts, found.group(1)), detail)
     return neutral(text, limit=MAX_SENTENCE_CHARS)
 
 
 def field_text(facts: derived.Facts, name: str) -> str:
-    """Write one derived field for a sentence; a question mark when it is absent."""
+    """Write one derived field for a sentence; `UNKNOWN` when it is absent."""
     if name not in derived.REGISTRY:
         return "{" + name + "}"
     value = derived.value(facts, name)
     if value is None:
-        return "?"
+        return UNKNOWN
     values = value if isinstance(value, tuple) else (value,)
     return neutral(", ".join(str(one) for one in values), limit=MAX_VALUE_CHARS)
 

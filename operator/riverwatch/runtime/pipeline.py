@@ -25,7 +25,7 @@ from riverwatch.scoring import cases, judge, policy, triage
 from riverwatch.scoring import learning as learning_phase
 from riverwatch.sources import base as sources_base
 
-ORDINARY_SKIPS = frozenset({sources_base.SkipReason.STAGE_RECEIVED})
+ORDINARY_SKIPS = frozenset({sources_base.SkipReason.STAGE_RECEIVED, sources_base.SkipReason.UNAUTHENTICATED})
 """Reasons that every healthy stream has; counted, but not worth a place among the last skips."""
 
 

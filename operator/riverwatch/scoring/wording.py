@@ -67,7 +67,11 @@ WORDINGS = {
     ),
     "scope": Wording("did {value}", "it did", "it had done nothing at all", "actions", "without {value}"),
     "object": Wording(
-        "touched {value}", "it touched", "it had touched no object by name", "objects", "without touching {value}"
+        "touched {value}",
+        "of what is followed by name it touched",
+        "it had touched nothing that is followed by name",
+        "objects",
+        "without touching {value}",
     ),
     "network": Wording(
         "was used from {value}",
@@ -206,7 +210,11 @@ def _others(part: base.Surprise, home: str) -> str:
     elif "namespace" in part.unseen_in:
         wide = f"nobody else {home}"
     else:
-        return f" {kin[0].upper()}{kin[1:]} ever showed this; others {home} do." if kin else f" Others {home} do."
+        return (
+            f" {kin[0].upper()}{kin[1:]} ever showed this; others {home} did so before."
+            if kin
+            else f" Others {home} did so before."
+        )
     said = f"{kin} and {wide}" if kin else wide
     elsewhere = "" if "cluster" in part.unseen_in else ", though others in the cluster did"
     return f" {said[0].upper()}{said[1:]} ever showed this{elsewhere}."

@@ -55,6 +55,7 @@ class SkipReason(enum.StrEnum):
     FAULT = "fault"
     """Riverwatch itself failed on it; the skip says where."""
     MISSING_TIMESTAMP = normalise.MISSING_TIMESTAMP
+    UNAUTHENTICATED = normalise.UNAUTHENTICATED
     MISSING_USER = normalise.MISSING_USER
     MISSING_VERB = normalise.MISSING_VERB
     STAGE_RECEIVED = normalise.STAGE_RECEIVED

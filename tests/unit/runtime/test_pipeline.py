@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from riverwatch import testing, vocabulary
+from riverwatch.activity import record
 from riverwatch.detections import render
 from riverwatch.rules import engine
 from riverwatch.runtime import pipeline
@@ -181,6 +182,10 @@ def test_own_requests_are_counted_and_passed_over():
 
 BROKEN = {
     "without a user": ({"user": None}, base.SkipReason.MISSING_USER),
+    "refused before anybody was known": (
+        {"user": None, "response_status": record.ResponseStatus(code=401)},
+        base.SkipReason.UNAUTHENTICATED,
+    ),
     "without any time": (
         {"request_received_timestamp": None, "stage_timestamp": "never"},
         base.SkipReason.MISSING_TIMESTAMP,

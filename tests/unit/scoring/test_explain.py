@@ -63,11 +63,11 @@ SENTENCES = {
     ),
     "known in the namespace": (
         part(unseen_in=(), usual=(), bursts=0, nats=0.5),
-        "It did 'list secrets' for the first time. Others in its namespace do.",
+        "It did 'list secrets' for the first time. Others in its namespace did so before.",
     ),
     "an only child has no siblings to compare with": (
         part(unseen_in=("siblings",), siblings=1, usual=(), bursts=0, nats=0.5),
-        "It did 'list secrets' for the first time. Others in its namespace do.",
+        "It did 'list secrets' for the first time. Others in its namespace did so before.",
     ),
     "never refused": (
         part("outcome", "403 on list secrets", usual=(), bursts=0, unseen_in=("cluster",)),
