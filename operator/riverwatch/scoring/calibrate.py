@@ -10,7 +10,6 @@ comes from records.
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
 
 import msgspec
@@ -165,14 +164,27 @@ class Calibrator:
         return self._fit
 
     def _fitted(self) -> Tail:
-        top = sorted(itertools.chain.from_iterable(epoch.top for epoch in self._epochs), reverse=True)
-        size = min(TAIL, int(self.cases * TAIL_SHARE), len(top))
+        weighed = [(nats, self._weight(place)) for place, epoch in enumerate(self._epochs) for nats in epoch.top]
+        weighed.sort(reverse=True)
+        size = min(TAIL, int(self.cases * TAIL_SHARE), len(weighed))
         if size < MIN_TAIL:
             return Tail(PRIOR_LEVEL_NATS, PRIOR_SCALE_NATS, max(self.cases, 1) / self.days)
-        level = top[size - 1]
-        scale = _scale([nats - level for nats in top[:size]])
-        fitted = Tail(level, max(scale, PRIOR_SCALE_NATS / 4), size / self.days)
+        level = weighed[size - 1][0]
+        scale = _scale([nats - level for nats, _ in weighed[:size]])
+        rate = sum(weight for _, weight in weighed[:size]) / self.days
+        fitted = Tail(level, max(scale, PRIOR_SCALE_NATS / 4), rate)
         return fitted if self._trusted is None else _stretched(self._trusted, fitted)
+
+    def _weight(self, place: int) -> float:
+        """Return how often, 0..1, what an epoch showed would happen now, once where it happened once then.
+
+        What is new gets rarer as one over the age of what is known (Heaps' law, in its limit): by the age in the middle
+        of the epoch over the age now.
+        """
+        born_s, epoch = self._born_s or 0.0, self._epochs[place]
+        end_s = self._epochs[place + 1].start_s if place + 1 < len(self._epochs) else self._now_s
+        age_s = self._now_s - born_s
+        return ((epoch.start_s + end_s) / 2 - born_s) / age_s if age_s > 0.0 else 1.0
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint; the fit, too, which depends on when it was made."""

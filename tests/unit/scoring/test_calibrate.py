@@ -110,3 +110,14 @@ def test_ten_thousand_actors_are_bounded_and_none_is_counted_twice():
     epochs = calibrator._epochs
     assert all(len(epoch.top) <= calibrate.KEEP and len(epoch.actors) <= 2 * calibrate.KEEP for epoch in epochs)
     assert epochs[0].top == sorted(strongest.values())[-calibrate.KEEP :]
+
+
+@pytest.mark.parametrize(("born_days", "least", "most"), [(0.0, 0.0, 0.8), (40.0, 0.9, 1.0)], ids=["young", "old"])
+def test_what_was_new_to_a_young_cluster_counts_less_later(born_days, least, most):
+    subject = calibrate.Calibrator()
+    subject.advance(0.0)
+    subject.advance(born_days / 2 * calibrate.SECONDS_PER_DAY)
+    for number in range(100):
+        subject.add(4.0 + number % 8, time_s=(born_days + 0.02 * number) * calibrate.SECONDS_PER_DAY)
+    counted = min(calibrate.TAIL, int(subject.cases * calibrate.TAIL_SHARE)) / subject.days
+    assert least <= subject.tail().rate_at_level / counted <= most
