@@ -124,7 +124,9 @@ class Calibrator:
         if self._born_s is None:
             self._born_s = time_s
             self._epochs = [Epoch(time_s)]
-        self._now_s = max(self._now_s, time_s)
+        if time_s > self._now_s:
+            # Whoever asks for the tail between two times, for a status, must not decide when it is fitted.
+            self._now_s, self._fit = time_s, None
         current = self._epochs[-1]
         if self._now_s - current.start_s >= min(max(current.start_s - self._born_s, MIN_EPOCH_S), MAX_EPOCH_S):
             if self._trusted is not None:

@@ -121,3 +121,14 @@ def test_what_was_new_to_a_young_cluster_counts_less_later(born_days, least, mos
         subject.add(4.0 + number % 8, time_s=(born_days + 0.02 * number) * calibrate.SECONDS_PER_DAY)
     counted = min(calibrate.TAIL, int(subject.cases * calibrate.TAIL_SHARE)) / subject.days
     assert least <= subject.tail().rate_at_level / counted <= most
+
+
+def test_looking_at_the_threshold_changes_nothing():
+    watched, alone = calibrate.Calibrator(), calibrate.Calibrator()
+    for number in range(200):
+        for subject in (watched, alone):
+            subject.add(float(number % 9), time_s=number * 3_600.0)
+            subject.advance(number * 3_600.0 + 60.0)
+        if number % 3:
+            watched.tail()
+    assert watched.tail() == alone.tail()
