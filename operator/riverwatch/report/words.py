@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from riverwatch import vocabulary
+from riverwatch import clock, vocabulary
 from riverwatch.activity import identities
 from riverwatch.detections import advice, finding
 from riverwatch.report import context as report_context
@@ -23,6 +23,12 @@ MAX_CHARS = 2_048
 
 ORDINARY_SKIPS = frozenset({"stage_received", "duplicate", "own_identity", "disabled"})
 """Skip reasons that are no sign of bad input; values of `sources.base.SkipReason`."""
+
+HINT_S = 7_200.0
+"""Seconds that a log must span before learning from a part of it is proposed."""
+
+SOONER_SHARE = 0.25
+"""The part of it that is proposed: found enough on a break-in of one day."""
 
 SKIP_WORDS: Mapping[str, str] = {
     "malformed_json": "not JSON",
@@ -194,6 +200,14 @@ def skips(context: report_context.Context) -> str:
     return ", ".join(f"{plain(SKIP_WORDS.get(reason, reason), 120)}: {count:,}" for reason, count in ranked)
 
 
+def _sooner(context: report_context.Context) -> str:
+    """Say how the models can speak about a log that is shorter than the learning period."""
+    if context.first_s is None or context.span_s < HINT_S:
+        return ""
+    until_s = context.first_s + SOONER_SHARE * context.span_s
+    return f" With --learn-until {clock.rfc3339(until_s - until_s % 60.0)[:19]}Z they speak about what comes after it."
+
+
 def warmth(context: report_context.Context) -> str:
     """Say in one sentence how far the models are."""
     knows = f"{counted(context.identities, 'identity', 'identities')} in {counted(context.namespaces, 'namespace')}"
@@ -201,7 +215,7 @@ def warmth(context: report_context.Context) -> str:
         return f"The models were warm: they know {knows}."
     return (
         f"The models were still learning ({min(1.0, max(0.0, context.progress)):.0%} of the learning period, {knows}): "
-        "only rules could speak."
+        f"only rules could speak.{_sooner(context)}"
     )
 
 

@@ -101,6 +101,12 @@ def test_says_what_was_read_and_how_warm_the_models_were_when_nothing_is_found(s
     assert out.splitlines() == [said, "Not seen: No request bodies were seen."]
 
 
+def test_proposes_to_learn_from_a_part_of_a_log_that_is_shorter_than_the_learning_period(shown):
+    assert shown.last_s is not None
+    day = msgspec.structs.replace(shown, warm=False, progress=0.3, first_s=shown.last_s - 86_400.0)
+    assert "only rules could speak. With --learn-until 2026-01-04T15:01:00Z they speak" in printed([], day, width=400)
+
+
 def test_says_so_when_nothing_was_read(shown):
     nothing = msgspec.structs.replace(shown, read=0, used=0, skipped={}, first_s=None, last_s=None)
     assert "No audit record was read." in printed([], nothing)
