@@ -13,6 +13,7 @@ the same pod was used, the first use can already be judged. One estimator for th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -53,6 +54,19 @@ MISMATCH_NATS = 6.0
 inventories and for pods that come back with another address when their node was restarted."""
 
 
+RENEWED_S = 86_400.0
+"""Seconds for which a workload counts as renewed after pods of another revision appeared."""
+
+MAX_REVISIONS = 3
+"""Revisions seen of a workload until another one explains nothing: what is replaced every day does nothing new by it."""
+
+_REVISION = re.compile(r"(.+)-([a-z0-9]*[a-z][a-z0-9]*)-[a-z0-9]{5}")
+"""A pod of a Deployment: its name, the hash of its template, a random ending (kube-controller-manager's naming)."""
+
+_HASH_CHARS = range(8, 11)
+"""Characters of such a hash."""
+
+
 class Use(msgspec.Struct, frozen=True):
     """One use of a bound credential."""
 
@@ -68,6 +82,8 @@ class Use(msgspec.Struct, frozen=True):
     """Whether the inventory saw the owner end before this use."""
     owner_uid: str = ""
     """Uid of the pod it is bound to, which has one address for life whatever tokens it is given; empty when unknown."""
+    time_s: float = 0.0
+    """Record time."""
 
 
 class Credential(river_base.AnomalyDetector):
@@ -91,6 +107,8 @@ class Credential(river_base.AnomalyDetector):
         """Owner's uid -> addresses it used any of its credentials from."""
         self._reused: dict[str, float] = {}
         self._moved: dict[str, float] = {}
+        self._revisions: dict[str, tuple[str, float, int]] = {}
+        """Deployment -> hash of the template of its latest pods, record time since which it has been it, and how many were seen."""
         self.edition = 0
         """Counts the times that an address was forgotten: what is settled in one edition is settled throughout it."""
 
@@ -143,6 +161,7 @@ class Credential(river_base.AnomalyDetector):
 
     def learn(self, use: Use) -> None:
         """Learn one use."""
+        self._learn_revision(use)
         if not use.credential or not use.address or self.settled(use):
             return
         self._learn_place(use)
@@ -165,6 +184,24 @@ class Credential(river_base.AnomalyDetector):
             self.edition += 1
             del known[1 : max(1, len(known) - MAX_ADDRESSES)]
 
+    def renewed(self, use: Use) -> bool:
+        """Tell whether the Deployment that the pod belongs to was given another template within the last day."""
+        family, revision = _revision(use)
+        known, since_s, seen = self._revisions.get(family, ("", 0.0, 0))
+        if known != revision:
+            return 0 < seen < MAX_REVISIONS
+        return 1 < seen <= MAX_REVISIONS and since_s > use.time_s - RENEWED_S
+
+    def _learn_revision(self, use: Use) -> None:
+        family, revision = _revision(use)
+        if not family:
+            return
+        known = self._revisions.get(family)
+        if known is None or known[0] != revision:
+            self._revisions[family] = (revision, use.time_s, known[2] + 1 if known else 1)
+            if len(self._revisions) > self.max_credentials:
+                del self._revisions[next(iter(self._revisions))]
+
     def _learn_place(self, use: Use) -> None:
         if not use.owner_uid:
             return
@@ -179,12 +216,20 @@ class Credential(river_base.AnomalyDetector):
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self._addresses, self._reused, self._moved, self._places]
+        return [self._addresses, self._reused, self._moved, self._places, self._revisions]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
         self.edition += 1
-        self._addresses, self._reused, self._moved, self._places = data  # type: ignore[assignment]
+        self._addresses, self._reused, self._moved, self._places, *later = data  # type: ignore[assignment]
+        stored: dict[str, list[Any]] = later[0] if later else {}  # type: ignore[assignment]
+        self._revisions = {family: (one[0], one[1], one[2]) for family, one in stored.items()}
+
+
+def _revision(use: Use) -> tuple[str, str]:
+    """Return the Deployment of a pod and the hash of its template; empty for pods of anything else."""
+    found = _REVISION.fullmatch(use.owner) if use.kind == "token" else None
+    return (found[1], found[2]) if found and len(found[2]) in _HASH_CHARS else ("", "")
 
 
 def _use(x: Mapping[Hashable, Any]) -> Use:

@@ -28,6 +28,7 @@ def of(activity: record.Activity, known: inventory.Inventory) -> credential.Use 
         own_address=own[0] if own and activity.source_ip not in own else activity.source_ip if own else "",
         owner_gone=known.ended(principal.namespace, activity.token_pod),
         owner_uid=_pod_uid(activity),
+        time_s=activity.time_s,
     )
 
 

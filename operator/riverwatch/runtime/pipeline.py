@@ -285,6 +285,7 @@ class Pipeline:
                 warm=self.learning.warm(rules, records=self.models.records),
                 muted=self.learning.muted,
                 policy=rules,
+                renewed=use is not None and self.models.credentials.renewed(use),
                 say=advice.summary,
             )
             verdict = self.judge.decide(question) if worth_it else None

@@ -53,6 +53,13 @@ REPLACED = 2.0
 """Weight of an image from where nobody in the cluster got one, in a workload that was there before: new software
 comes as a new workload, and one that changes its origin is what an attacker does who wants not to be seen."""
 
+RENEWED = 0.5
+"""Weight of new work by software that was just replaced, in its own place: a new version does new things, and so does
+one that somebody slipped in."""
+
+NEW_VERSION = "its pods were replaced by ones of another revision within a day"
+"""Why it counts less."""
+
 PLATFORM = "it is a part of OpenShift, in its own place and with its own software"
 """Why such an account's new work counts less: it comes with an upgrade of the cluster or of an operator."""
 
@@ -153,14 +160,30 @@ def _ever_public(part: base.Surprise) -> bool:
     return any(attributes.public(network.split("/")[0]) for network, _ in part.usual)
 
 
-def damp(parts: list[base.Surprise], activity: record.Activity, young: Young) -> list[base.Surprise]:
-    """Return the surprises with those damped that something else explains."""
+def damp(
+    parts: list[base.Surprise], activity: record.Activity, young: Young, *, renewed: bool = False
+) -> list[base.Surprise]:
+    """Return the surprises with those damped that something else explains.
+
+    Parameters
+    ----------
+    parts
+        What was new about an activity.
+    activity
+        The activity.
+    young
+        What appeared lately.
+    renewed
+        Whether the software that acts was replaced within the last day.
+    """
     displaced = any(_FACETS.get(part.feature, _FROM) is _FROM for part in parts)
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
         parts = [_following(part, activity, displaced=displaced) for part in parts]
     elif not displaced and _is_platform(activity.principal):
         parts = [_less(part, PLATFORM) if _FACETS.get(part.feature) in _WORK else part for part in parts]
+    elif renewed and not displaced:
+        parts = [_less(part, NEW_VERSION, RENEWED) if _FACETS.get(part.feature) in _WORK else part for part in parts]
     elif why := _nothing_there(activity) or young.namespace_explains(activity):
         parts = [_less(part, why) if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
     elif why := young.object_explains(activity):

@@ -63,6 +63,8 @@ class Question(msgspec.Struct):
     muted: bool
     """Whether nothing may be raised, because the record lies before the end of learning that the user named."""
     policy: policy.EffectivePolicy
+    renewed: bool
+    """Whether the software that acts was replaced within the last day."""
     say: Callable[[record.Activity], str]
     """Writes the one-line summary of an activity; asked only for what becomes evidence."""
 
@@ -171,7 +173,7 @@ class Judge:
             return None
         activity = question.activity
         self.young.see(activity)
-        parts = damping.damp(parts, activity, self.young)
+        parts = damping.damp(parts, activity, self.young, renewed=question.renewed)
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
         case.hit(loud, news=_is_news(question))
@@ -228,7 +230,7 @@ class Judge:
             question.measured.home,
             version,
             case_key(activity),
-            damping.damp(parts, activity, self.young),
+            damping.damp(parts, activity, self.young, renewed=question.renewed),
             time_s=activity.time_s,
             age_s=age_s,
             rule_nats=_case_rule_nats(verdict.case, question) if verdict is not None else 0.0,
