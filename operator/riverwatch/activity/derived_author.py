@@ -1,9 +1,10 @@
 """Stage 2 state: who stands behind what a controller does.
 
-A Deployment's pods are made by `replicaset-controller`; the author is whoever wrote the Deployment. `Authors` remembers
-the recent writer of each workload and the owners of what controllers made, and follows the chain of owners upwards.
-Bounded, plain data, time-free. Held by `rules.engine`, which lets it `observe` each write of a workload and asks
-`source_of` when a controller makes something.
+A Deployment's pods are made by `replicaset-controller`; the author is whoever wrote the Deployment. A token is put into
+a Secret by the control plane; the author is whoever made the Secret. `Authors` remembers the recent writer of each
+workload and Secret and the owners of what controllers made, and follows the chain of owners upwards. Bounded, plain
+data, time-free. Held by `rules.engine`, which lets it `observe` each write and asks `source_of` when a controller makes
+something.
 """
 
 from __future__ import annotations
@@ -41,6 +42,12 @@ KINDS = {
     "deploymentconfigs": "DeploymentConfig",
 }
 """Resource -> kind, for the workloads that own others."""
+
+_OF_SECRET = "Secret"  # noqa: S105 - a kind of object
+"""Kind whose makers are remembered for as long as it takes the control plane to fill a token in."""
+
+MAX_SECRETS = 1_000
+"""Secrets whose maker is remembered: token Secrets are filled within seconds, and most others are never asked for."""
 
 Key = tuple[str, str, str]
 """Kind, namespace and name of an object."""
@@ -86,11 +93,12 @@ _decode = msgspec.json.Decoder(_Body).decode
 class Authors:
     """Recent writers of workloads, and the owners of what controllers made."""
 
-    __slots__ = ("_owners", "_unjudged", "_writers")
+    __slots__ = ("_owners", "_secrets", "_unjudged", "_writers")
 
     def __init__(self) -> None:
         self._writers: OrderedDict[Key, Source] = OrderedDict()
         self._owners: OrderedDict[Key, Key] = OrderedDict()
+        self._secrets: OrderedDict[Key, Source] = OrderedDict()
         self._unjudged = False
 
     @property
@@ -99,7 +107,7 @@ class Authors:
         return self._unjudged
 
     def __len__(self) -> int:
-        return len(self._writers) + len(self._owners)
+        return len(self._writers) + len(self._owners) + len(self._secrets)
 
     def observe(self, activity: record.Activity) -> Source | None:
         """Learn from one record; anything but a successful write of a workload is passed over.
@@ -109,6 +117,8 @@ class Authors:
         Source
             What is remembered of a write by somebody who is no controller; None for all else.
         """
+        if activity.resource == "secrets":
+            return self._observe_secret(activity)
         kind = KINDS.get(activity.resource)
         if kind is None or activity.subresource or activity.verb not in df.WRITE_VERBS or activity.failed:
             return None
@@ -127,8 +137,10 @@ class Authors:
 
     def source_of(self, activity: record.Activity) -> Source | None:
         """Return the write behind a controller's action; None when it acts by itself or nothing is known."""
-        if not self._writers or not derived_request.is_controller_name(activity.principal.username):
+        if not (self._writers or self._secrets) or not derived_request.is_controller_name(activity.principal.username):
             return None
+        if activity.resource == "secrets":
+            return self._secrets.get((_OF_SECRET, activity.namespace, activity.name[:MAX_TEXT_CHARS]))
         key = _owner(activity)
         for _ in range(MAX_CHAIN):
             if key is None:
@@ -144,6 +156,7 @@ class Authors:
         return {
             "writers": [[*key, source.author, source.judged, source.told] for key, source in self._writers.items()],
             "owners": [[*key, *owner] for key, owner in self._owners.items()],
+            "secrets": [[*key, source.author, source.told] for key, source in self._secrets.items()],
         }
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -162,10 +175,22 @@ class Authors:
             owners = OrderedDict(
                 ((str(k), str(ns), str(n)), (str(ok), str(ons), str(on))) for k, ns, n, ok, ons, on in data["owners"]
             )
+            secrets = OrderedDict(
+                ((str(k), str(ns), str(n)), Source(str(who), judged=True, told=[str(one) for one in told]))
+                for k, ns, n, who, told in data.get("secrets", [])
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise errors.StateError(f"state of authors has another shape: {error}") from error
-        self._writers, self._owners = writers, owners
+        self._writers, self._owners, self._secrets = writers, owners, secrets
         self._unjudged = any(not source.judged for source in writers.values())
+
+    def _observe_secret(self, activity: record.Activity) -> Source | None:
+        by_controller = derived_request.is_controller_name(activity.principal.username)
+        if activity.verb != "create" or activity.failed or by_controller or not activity.name:
+            return None
+        source = Source(activity.actor.username[:MAX_TEXT_CHARS], judged=True)
+        _remember(self._secrets, (_OF_SECRET, activity.namespace, activity.name[:MAX_TEXT_CHARS]), source, MAX_SECRETS)
+        return source
 
     def _observe_controller(self, activity: record.Activity, kind: str) -> None:
         key = (kind, activity.namespace, activity.name[:MAX_TEXT_CHARS])
@@ -180,10 +205,10 @@ class Authors:
             _remember(self._owners, (kind, activity.namespace, name[:MAX_TEXT_CHARS]), owner)
 
 
-def _remember(memory: OrderedDict[Key, Any], key: Key, value: object) -> None:
+def _remember(memory: OrderedDict[Key, Any], key: Key, value: object, most: int | None = None) -> None:
     memory[key] = value
     memory.move_to_end(key)
-    if len(memory) > MAX_OBJECTS:
+    if len(memory) > (MAX_OBJECTS if most is None else most):
         memory.popitem(last=False)
 
 

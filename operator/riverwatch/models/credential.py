@@ -58,7 +58,7 @@ RENEWED_S = 86_400.0
 """Seconds for which a workload counts as renewed after pods of another revision appeared."""
 
 MAX_REVISIONS = 3
-"""Revisions seen of a workload until another one explains nothing: what is replaced every day does nothing new by it."""
+"""Revisions seen of a workload until another one explains nothing: what is replaced every day does not change by it."""
 
 _REVISION = re.compile(r"(.+)-([a-z0-9]*[a-z][a-z0-9]*)-[a-z0-9]{5}")
 """A pod of a Deployment: its name, the hash of its template, a random ending (kube-controller-manager's naming)."""
@@ -108,7 +108,7 @@ class Credential(river_base.AnomalyDetector):
         self._reused: dict[str, float] = {}
         self._moved: dict[str, float] = {}
         self._revisions: dict[str, tuple[str, float, int]] = {}
-        """Deployment -> hash of the template of its latest pods, record time since which it has been it, and how many were seen."""
+        """Deployment -> hash of the template of its latest pods, record time since when, and how many were seen."""
         self.edition = 0
         """Counts the times that an address was forgotten: what is settled in one edition is settled throughout it."""
 

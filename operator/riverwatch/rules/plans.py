@@ -280,12 +280,21 @@ def _tasks(facts: derived.Facts) -> tuple[remaining.Task, ...]:
     activity = facts.activity
     if activity.verb not in derived_facts.WRITE_VERBS or activity.subresource or activity.failed:
         return ()
+    if activity.resource == "secrets":
+        return _tasks_of_secret(activity.verb, controller=derived_request.is_controller(facts))
     tasks: list[remaining.Task] = []
     if activity.resource in derived_author.KINDS:
         tasks.append(remaining.Task.OBSERVE)
     if activity.verb == "create" and (activity.resource == "pods" or tasks) and derived_request.is_controller(facts):
         tasks.append(remaining.Task.ATTRIBUTE)
     return tuple(tasks)
+
+
+def _tasks_of_secret(verb: str, *, controller: bool) -> tuple[remaining.Task, ...]:
+    """Return what is to be done with a secret: remember who made it, and tell when the control plane fills it."""
+    if controller:
+        return (remaining.Task.ATTRIBUTE,) if verb in {"update", "patch"} else ()
+    return (remaining.Task.OBSERVE,) if verb == "create" else ()
 
 
 def _known_by_shape(activity: record.Activity) -> Callable[[str], bool]:

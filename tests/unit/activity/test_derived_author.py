@@ -129,6 +129,20 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(authors.snapshot()["writers"]) == 10
 
 
+def test_the_maker_of_a_secret_answers_for_the_token_that_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived_author, "MAX_SECRETS", 10)
+    authors = derived_author.Authors()
+    for number in range(30):
+        authors.observe(activity(verb="create", resource="secrets", name=f"s{number}"))
+    filled = {"username": "system:kube-controller-manager", "verb": "update", "resource": "secrets"}
+    assert author_of(authors, activity(**filled, name="s29")) == "ana@example.com"
+    assert authors.source_of(activity(**filled, name="s0")) is None
+    second = derived_author.Authors()
+    second.restore(authors.snapshot())
+    assert author_of(second, activity(**filled, name="s29")) == "ana@example.com"
+    assert len(second) == 10
+
+
 def test_state_round_trips_and_other_shapes_are_errors() -> None:
     first = derived_author.Authors()
     rollout(first)

@@ -33,3 +33,47 @@ def test_beyond_the_bound_the_oldest_address_goes_first():
 def test_a_pod_keeps_its_last_few_addresses():
     places = learned(credential.MAX_ADDRESSES + 2, owner_uid="uid-1").dump()[3]["uid-1"]
     assert places == [f"10.0.0.{number}" for number in range(2, credential.MAX_ADDRESSES + 2)]
+
+
+DAY_S = 86_400.0
+
+
+def pod(revision: str, *, day: float = 0.0, owner: str = "pod web/front-{}-x2k4p") -> credential.Use:
+    return credential.Use(f"JTI={revision}", "token", owner.format(revision), "10.0.0.1", time_s=1e9 + day * DAY_S)
+
+
+def lived(*revisions: tuple[str, float]) -> credential.Credential:
+    model = credential.Credential()
+    for revision, day in revisions:
+        model.learn(pod(revision, day=day))
+    return model
+
+
+def test_a_deployment_is_renewed_for_a_day_after_another_template():
+    model = lived(("7d4cbf5db4", 0.0))
+    assert not model.renewed(pod("7d4cbf5db4", day=0.1))
+    assert model.renewed(pod("569c7877fb", day=9.0))
+    model.learn(pod("569c7877fb", day=9.0))
+    assert model.renewed(pod("569c7877fb", day=9.9))
+    assert not model.renewed(pod("569c7877fb", day=10.1))
+
+
+def test_what_is_replaced_every_day_is_excused_by_nothing():
+    hashes = ["7d4cbf5db4", "569c7877fb", "6cfb557657", "5f7d9c6b8d", "86d5f9c7b4"]
+    model = lived(*((revision, float(day)) for day, revision in enumerate(hashes[:-1])))
+    assert not model.renewed(pod(hashes[-1], day=4.0))
+
+
+@pytest.mark.parametrize("owner", ["pod web/front-{}", "pod web/job-2968{}-x2k4p", "pod web/agent-twn52"])
+def test_pods_of_anything_else_are_never_renewed(owner):
+    model = credential.Credential()
+    model.learn(pod("00037", owner=owner))
+    assert not model.renewed(pod("00038", owner=owner))
+
+
+def test_revisions_survive_a_checkpoint_and_older_ones_are_read():
+    model, other = lived(("7d4cbf5db4", 0.0)), credential.Credential()
+    other.load(model.dump())
+    assert other.renewed(pod("569c7877fb", day=9.0))
+    other.load(model.dump()[:4])
+    assert not other.renewed(pod("569c7877fb", day=9.0))

@@ -198,3 +198,12 @@ def test_new_work_of_a_part_of_openshift_counts_less_in_its_own_place_only(featu
 def test_an_operator_that_people_installed_is_judged_like_anybody():
     user = "system:serviceaccount:openshift-operators:openshift-pipelines-operator"
     assert damped("action", user=user) == 8.0
+
+
+@pytest.mark.parametrize("feature", ["action", "scope", "volume"])
+def test_new_work_of_software_that_was_just_replaced_counts_less_in_its_own_place_only(feature):
+    activity = normalise.from_audit(testing.audit_record())
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young(), renewed=True)
+    assert (part.nats, part.damped) == (8.0 * damping.RENEWED, damping.NEW_VERSION)
+    elsewhere = damping.damp([surprise(feature), surprise("network")], activity, damping.Young(), renewed=True)
+    assert all(part.nats == 8.0 for part in elsewhere)
