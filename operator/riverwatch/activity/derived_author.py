@@ -62,6 +62,9 @@ class Source(msgspec.Struct):
     """Whether rules have seen what was written."""
     told: list[str] = []
     """Ids of the rules that raised about this write, or about what controllers made of it."""
+    audit_id: str = ""
+    time_s: float = 0.0
+    """Record time of the write."""
 
     def tell(self, rules: Iterable[str]) -> None:
         """Remember rules that raised."""
@@ -130,7 +133,7 @@ class Authors:
         if name:
             key = (kind, activity.namespace, name[:MAX_TEXT_CHARS])
             judged = bool(activity.record.request_object)
-            source = Source(activity.actor.username[:MAX_TEXT_CHARS], judged=judged)
+            source = _source(activity, judged=judged)
             self._unjudged = self._unjudged or not judged
             _remember(self._writers, key, source)
         return source
@@ -154,9 +157,9 @@ class Authors:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data, what was written longest ago first."""
         return {
-            "writers": [[*key, source.author, source.judged, source.told] for key, source in self._writers.items()],
+            "writers": [[*key, *msgspec.structs.astuple(source)] for key, source in self._writers.items()],
             "owners": [[*key, *owner] for key, owner in self._owners.items()],
-            "secrets": [[*key, source.author, source.told] for key, source in self._secrets.items()],
+            "secrets": [[*key, *msgspec.structs.astuple(source)] for key, source in self._secrets.items()],
         }
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -168,16 +171,9 @@ class Authors:
             When the data has another shape.
         """
         try:
-            writers = OrderedDict(
-                ((str(k), str(ns), str(n)), Source(str(who), bool(judged), [str(one) for one in told]))
-                for k, ns, n, who, judged, told in data["writers"]
-            )
+            writers, secrets = (_restored(data.get(part, [])) for part in ("writers", "secrets"))
             owners = OrderedDict(
                 ((str(k), str(ns), str(n)), (str(ok), str(ons), str(on))) for k, ns, n, ok, ons, on in data["owners"]
-            )
-            secrets = OrderedDict(
-                ((str(k), str(ns), str(n)), Source(str(who), judged=True, told=[str(one) for one in told]))
-                for k, ns, n, who, told in data.get("secrets", [])
             )
         except (KeyError, TypeError, ValueError) as error:
             raise errors.StateError(f"state of authors has another shape: {error}") from error
@@ -188,7 +184,7 @@ class Authors:
         by_controller = derived_request.is_controller_name(activity.principal.username)
         if activity.verb != "create" or activity.failed or by_controller or not activity.name:
             return None
-        source = Source(activity.actor.username[:MAX_TEXT_CHARS], judged=True)
+        source = _source(activity, judged=True)
         _remember(self._secrets, (_OF_SECRET, activity.namespace, activity.name[:MAX_TEXT_CHARS]), source, MAX_SECRETS)
         return source
 
@@ -203,6 +199,19 @@ class Authors:
         name = activity.name or _name(activity)
         if name:
             _remember(self._owners, (kind, activity.namespace, name[:MAX_TEXT_CHARS]), owner)
+
+
+def _source(activity: record.Activity, *, judged: bool) -> Source:
+    author = activity.actor.username[:MAX_TEXT_CHARS]
+    return Source(author, judged=judged, audit_id=activity.audit_id[:MAX_TEXT_CHARS], time_s=activity.time_s)
+
+
+def _restored(rows: list[list[Any]]) -> OrderedDict[Key, Source]:
+    """Return writes as they were stored; those of an older state lack what came last."""
+    return OrderedDict(
+        ((str(k), str(ns), str(n)), Source(str(who), bool(judged), [str(one) for one in told], *rest))
+        for k, ns, n, who, judged, told, *rest in rows
+    )
 
 
 def _remember(memory: OrderedDict[Key, Any], key: Key, value: object, most: int | None = None) -> None:

@@ -62,6 +62,8 @@ class Facts(msgspec.Struct, eq=False):
     """User name of the person or account behind a controller's action, when known; empty otherwise."""
     through: str = ""
     """Label of the controller, when the activity is told as a deed of its author; empty otherwise."""
+    author_request: tuple[str, float] = ("", 0.0)
+    """Audit id and record time of the request by which the author had the controller act."""
     cache: dict[str, Value] = {}
     """Derived values by name."""
     notes: dict[str, list[dict[str, Json]]] = {}

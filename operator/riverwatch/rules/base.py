@@ -71,3 +71,7 @@ class RuleHit(msgspec.Struct, frozen=True):
     """For correlations: the value of the group-by fields that reached the count."""
     author: str = ""
     """User name of the one for whom a controller acted; empty when the actor of the record answers for it."""
+    author_audit_id: str = ""
+    """Audit id of the request by which he had it act; empty when that is not known."""
+    author_time_s: float = 0.0
+    """Record time of that request."""

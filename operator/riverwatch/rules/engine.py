@@ -173,6 +173,7 @@ class RuleEngine:
         hits: list[base.RuleHit] = []
         if behind is not None:
             facts.author, facts.through = behind.author, activity.principal.label
+            facts.author_request = (behind.audit_id, behind.time_s)
             if not behind.judged:
                 self._on_behalf(facts, hits)
         for entry in held:
@@ -189,7 +190,10 @@ class RuleEngine:
         """Judge what a controller wrote as if the author of the template had, whose own write no rule could read."""
         author = identities.classify(facts.author)
         acting = derived.Facts(
-            msgspec.structs.replace(facts.activity, principal=author), author=facts.author, through=facts.through
+            msgspec.structs.replace(facts.activity, principal=author),
+            author=facts.author,
+            through=facts.through,
+            author_request=facts.author_request,
         )
         for entry, test in self._index.writers:
             try:

@@ -37,6 +37,8 @@ def hit(one: rule.Rule, facts: derived.Facts, *, group: str) -> base.RuleHit:
         matched=_matched(one, facts),
         group=summary.neutral(group, limit=summary.MAX_VALUE_CHARS),
         author=facts.author if facts.through else "",
+        author_audit_id=facts.author_request[0] if facts.through else "",
+        author_time_s=facts.author_request[1] if facts.through else 0.0,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from riverwatch import vocabulary
 from riverwatch.activity import record
+from riverwatch.rules import base as rules_base
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -46,3 +49,19 @@ def who(activity: record.Activity) -> str:
     """
     label = activity.principal.label
     return f"{label} as {activity.impersonated.label}" if activity.impersonated else label
+
+
+def behind(hits: Sequence[rules_base.RuleHit], activity: record.Activity, evidence: Evidence | None) -> list[Evidence]:
+    """Return the requests behind what a controller did, once each, in the order of the hits."""
+    found: dict[str, Evidence] = {}
+    if evidence is None:
+        return []
+    for hit in hits:
+        if hit.author_audit_id:
+            what = f"{activity.resource} {activity.namespace}/{activity.name}".strip("/ ")
+            actor = who(activity)
+            text = f"{actor} had the control plane do this: {what}"
+            found[hit.author_audit_id] = Evidence(
+                hit.author_audit_id, hit.author_time_s, text, evidence.score, actor=actor, tactic=evidence.tactic
+            )
+    return list(found.values())

@@ -88,6 +88,8 @@ class Verdict(msgspec.Struct):
     """Evidence of the case up to this record."""
     evidence: argument.Evidence | None
     """This record as evidence; None when it is too weak to be told and nothing was raised."""
+    behind: list[argument.Evidence] = []
+    """The requests by which an author had a controller do this, where they are known."""
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -202,6 +204,7 @@ class Judge:
             case=case,
             before=before,
             evidence=evidence,
+            behind=argument.behind(loud, activity, evidence),
         )
 
     def compare(
