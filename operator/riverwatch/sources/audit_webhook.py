@@ -40,15 +40,15 @@ READ_BUFFER_BYTES = 1024 * 1024
 LINGER_S = 1.0
 """Seconds in which the rest of a refused body is still read, so that the sender sees the answer and not a reset."""
 
+IDLE_S = 120.0
+"""Seconds for which a connection without a request is kept: longer than Go's clients do, which is 90."""
+
 STOP_S = 5.0
 """Seconds given at the stop to requests whose body is still arriving."""
 
 Take = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 """Makes the answer to an allowed request from its body."""
-
 _TEXT = "text/plain"
-
-
 Limits = webhook_quota.Limits
 
 
@@ -158,6 +158,7 @@ class AuditWebhook:
             read_bufsize=READ_BUFFER_BYTES,
             shutdown_timeout=STOP_S,
             lingering_time=LINGER_S,
+            keepalive_timeout=IDLE_S,
         )
         await self._runner.setup()
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

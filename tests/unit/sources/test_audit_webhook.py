@@ -210,6 +210,17 @@ async def test_health_needs_no_credentials(access):
             assert (answer.status, await answer.text()) == (200, "ok\n")
 
 
+async def test_connection_that_asks_nothing_more_is_closed(monkeypatch):
+    monkeypatch.setattr(audit_webhook, "IDLE_S", 0.1)
+    async with Running(insecure=True) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.receiver.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 async def test_full_sink_sheds_and_says_when_to_come_back():
     async with plain(Sink(room=1)) as running:
         assert (await running.post())[0] == 200
