@@ -86,8 +86,8 @@ def follows_others(principal: identities.Principal) -> bool:
     return principal.kind is identities.PrincipalKind.NODE or derived_request.is_controller_name(principal.username)
 
 
-def _is_platform(principal: identities.Principal) -> bool:
-    return (principal.namespace, principal.name) in openshift.ACCOUNTS
+def _account(principal: identities.Principal) -> tuple[str, str]:
+    return principal.namespace, principal.name
 
 
 class Young:
@@ -176,11 +176,14 @@ def damp(
     renewed
         Whether the software that acts was replaced within the last day.
     """
-    displaced = any(_FACETS.get(part.feature, _FROM) is _FROM for part in parts)
+    rescheduled = activity.token_pod != "" and not any(part.feature == "credential" for part in parts)
+    displaced = any(
+        _FACETS.get(part.feature, _FROM) is _FROM and not (rescheduled and _elsewhere(part, activity)) for part in parts
+    )
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
         parts = [_following(part, activity, displaced=displaced) for part in parts]
-    elif not displaced and _is_platform(activity.principal):
+    elif not displaced and _account(activity.principal) in openshift.ACCOUNTS:
         parts = [_less(part, PLATFORM) if _FACETS.get(part.feature) in _WORK else part for part in parts]
     elif renewed and not displaced:
         parts = [_less(part, NEW_VERSION, RENEWED) if _FACETS.get(part.feature) in _WORK else part for part in parts]
@@ -192,7 +195,7 @@ def damp(
         parts = [_less(part, NOT_REACHED) if _reached_for(part) else part for part in parts]
         if not displaced and not follows_others(activity.principal):
             parts = [_less(part, AT_HOME, REFUSED_AT_HOME) if _asked_for(part) else part for part in parts]
-    if activity.token_pod and not any(part.feature == "credential" for part in parts):
+    if rescheduled:
         parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
     return sorted(parts, key=lambda part: -part.nats)
 

@@ -354,7 +354,7 @@ def _case_rule_nats(case: cases.Case, question: Question) -> float:
 
 def _severity(case: cases.Case, nats: float, threshold: float, question: Question) -> vocabulary.Severity:
     ranked = [_rule_severity(hit, question) for hit in case.hits]
-    displaced = any(part.feature in PLACE_FEATURES for part in case.parts)
+    displaced = any(part.feature in PLACE_FEATURES and not part.damped for part in case.parts)
     if question.warm and nats >= threshold:
         ranked.append(anomaly_severity(nats / threshold, displaced=displaced))
     return max(ranked, key=lambda severity: severity.rank, default=vocabulary.Severity.LOW)

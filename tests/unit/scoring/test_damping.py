@@ -207,3 +207,14 @@ def test_new_work_of_software_that_was_just_replaced_counts_less_in_its_own_plac
     assert (part.nats, part.damped) == (8.0 * damping.RENEWED, damping.NEW_VERSION)
     elsewhere = damping.damp([surprise(feature), surprise("network")], activity, damping.Young(), renewed=True)
     assert all(part.nats == 8.0 for part in elsewhere)
+
+
+def test_a_pod_of_another_revision_that_came_up_on_another_node_is_in_its_own_place():
+    activity = normalise.from_audit(testing.audit_record(extra=BOUND))
+    found = damping.damp([surprise("action"), surprise("network")], activity, damping.Young(), renewed=True)
+    assert {part.feature: part.nats for part in found} == {
+        "action": 8.0 * damping.RENEWED,
+        "network": 8.0 * damping.EXPLAINED,
+    }
+    stolen = [surprise("action"), surprise("network"), surprise("credential")]
+    assert all(part.nats >= 8.0 for part in damping.damp(stolen, activity, damping.Young(), renewed=True))
