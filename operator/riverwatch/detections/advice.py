@@ -132,7 +132,7 @@ def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], f
     told = any(RIGHTS in step for step in steps)
     own = _steps_for(activity, who=_word(activity.principal.username))
     steps += [step for step in own if not (told and RIGHTS in step)]
-    steps = [_asked(step, activity) if step.startswith(_ASK) else step for step in steps]
+    steps = [_question(activity) if step.startswith(_ASK) else step for step in steps]
     steps = [step for step in steps if step]
     steps.sort(key=lambda step: not is_command(step))
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
@@ -170,8 +170,8 @@ def _phrase(target: finding.Target) -> str:
     return f"{summaries.singular(target.resource)} {place}"
 
 
-def _asked(step: str, activity: record.Activity) -> str:
-    """Address the question whether it was them to somebody who can answer; empty when there is nobody."""
+def _question(activity: record.Activity) -> str:
+    """Ask whether it was them, of somebody who can answer; empty when there is nobody."""
     principal = activity.principal
     if principal.kind is identities.PrincipalKind.ANONYMOUS:
         return ""
@@ -179,7 +179,7 @@ def _asked(step: str, activity: record.Activity) -> str:
     if principal.kind is identities.PrincipalKind.USER and not _shared(principal.username):
         origin = f", from {activity.source_ip}" if activity.source_ip else ""
         return f"Ask {who} whether it was them{origin}; if not, revoke the credential"
-    return f"Find out who used {who}; if it was none of its owners, revoke the credential" if step else ""
+    return f"Find out who used {who}; if it was none of its owners, revoke the credential"
 
 
 def _shared(username: str) -> bool:
