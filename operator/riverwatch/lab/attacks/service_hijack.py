@@ -13,12 +13,15 @@ CARD = base.Card(
     title="Service turned to other pods",
     technique=base.Technique(id="T1557", name="Adversary-in-the-Middle", tactic="Credential Access"),
     use_case=vocabulary.UseCase.LATERAL_MOVEMENT,
-    subtlety=base.Subtlety.SUBTLE,
+    subtlety=base.Subtlety.OBVIOUS,
     does=(
         "Patches the selector of a service so that its traffic goes to pods of the attacker, with the "
         "pipeline's token, address and client."
     ),
-    seen_by="The pipeline applies services in releases; a lone patch of a selector outside one is not its habit.",
+    seen_by=(
+        "A rule about selectors changed in place; the pipeline applies services in releases, so a lone patch outside "
+        "one is not its habit."
+    ),
     cleans_up="The selector is patched back.",
     victim=base.Part.CI,
     when=base.When.NIGHT,
