@@ -108,9 +108,13 @@ def _control_plane(facts: df.Facts) -> df.Value:
     return is_controller(facts) or is_node(facts)
 
 
-def _platform(facts: df.Facts) -> df.Value:
-    principal = facts.activity.principal
+def is_platform(principal: identities.Principal) -> bool:
+    """Return whether a part of OpenShift acts, by exact name."""
     return (principal.namespace, principal.name) in openshift.ACCOUNTS
+
+
+def _platform(facts: df.Facts) -> df.Value:
+    return is_platform(facts.activity.principal)
 
 
 def _masters(facts: df.Facts) -> df.Value:

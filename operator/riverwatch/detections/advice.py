@@ -125,14 +125,13 @@ def recommendations(activity: record.Activity, hits: list[rules_base.RuleHit], f
     for hit in hits:
         words = _words(hit, activity, found)
         steps += [
-            step if step.startswith(_ASK) else _filled(step, words)
+            _question(activity) if step.startswith(_ASK) else _filled(step, words)
             for step in hit.card.recommendations
             if set(_PLACEHOLDER.findall(step)) <= words.keys()
         ]
     told = any(RIGHTS in step for step in steps)
     own = _steps_for(activity, who=_word(activity.principal.username))
     steps += [step for step in own if not (told and RIGHTS in step)]
-    steps = [_question(activity) if step.startswith(_ASK) else step for step in steps]
     steps = [step for step in steps if step]
     steps.sort(key=lambda step: not is_command(step))
     home = f"-n {shlex.quote(found.namespace)} " if found.namespace else ""
@@ -166,8 +165,7 @@ def _words(hit: rules_base.RuleHit, activity: record.Activity, found: finding.De
 
 
 def _phrase(target: finding.Target) -> str:
-    place = f"{target.namespace}/{target.name}" if target.namespace else target.name
-    return f"{summaries.singular(target.resource)} {place}"
+    return summaries.phrase(target.resource, target.namespace, target.name)
 
 
 def _question(activity: record.Activity) -> str:
@@ -191,7 +189,7 @@ def _steps_for(activity: record.Activity, *, who: str) -> list[str]:
     principal = activity.principal
     if principal.kind is identities.PrincipalKind.USER:
         return [
-            _ASK,
+            _question(activity),
             f"kubectl auth can-i --list --as={who}   # what the identity may do",
         ]
     if principal.kind is not identities.PrincipalKind.SERVICE_ACCOUNT:

@@ -208,8 +208,9 @@ def _grow(
     spoke = len(found.detectors)
     found.detectors.extend(name for name in dict.fromkeys(detectors) if name not in found.detectors)
     fresh = list(verdict.before) if joins or not found.revision else []
-    told = {item.audit_id for item in (*found.evidence, *fresh)}
-    fresh += [item for item in verdict.behind if item.audit_id not in told]
+    if verdict.behind:
+        told = {item.audit_id for item in (*found.evidence, *fresh)}
+        fresh += [item for item in verdict.behind if item.audit_id not in told]
     if verdict.evidence is not None:
         fresh.append(verdict.evidence)
     for item in fresh:

@@ -35,8 +35,6 @@ class Bank:
         self.credentials = credential.Credential()
         self.versions = versions.Versions(MODEL_VERSION)
         self._homes: dict[str, novelty.Novelty] = {}
-        self._strangers = novelty.Novelty(catalog.NAMES, self.cluster)
-        """Speaks for namespaces without models; never learns."""
         self.records = 0
         """Records learned."""
 
@@ -57,7 +55,7 @@ class Bank:
     def opinion(self, measured: vector.FeatureVector, use: credential.Use | None) -> list[base.Surprise]:
         """Return what is new about one activity, most surprising first; changes nothing."""
         home = self._homes.get(measured.home)
-        parts = (home or self._strangers).opinion(
+        parts = (home or novelty.Novelty(catalog.NAMES, self.cluster)).opinion(
             measured.identity, measured.siblings, measured.values, time_s=measured.time_s, amount=measured.amount
         )
         if home is None:
@@ -117,7 +115,6 @@ class Bank:
         if data["attributes"] != list(catalog.NAMES):
             raise errors.StateError(f"models were stored with the attributes {data['attributes']}")
         self.cluster = levels.Level.load(data["cluster"])
-        self._strangers = novelty.Novelty(catalog.NAMES, self.cluster)
         self.credentials.load(data["credentials"])
         self._homes = {}
         for namespace, stored in data["homes"].items():

@@ -181,25 +181,15 @@ class Novelty(river_base.AnomalyDetector):
         if not fresh:
             return []
         groups = self._groups(siblings)
-        weighed = [
-            (place, value, *_nats(habit, groups, place, value, own=self.attributes[place] in OWN_ONLY))
-            for place, value in fresh
-        ]
-        if habit is not None:
-            weighed = [
-                (
-                    place,
-                    value,
-                    min(nats, hours.most_nats(habit.born_s, time_s)) if self.attributes[place] == "hour" else nats,
-                    unseen,
-                )
-                for place, value, nats, unseen in weighed
-            ]
-        if amount is not None:
-            weighed = [
-                (place, value, amount.nats if value == amount.text else nats, unseen)
-                for place, value, nats, unseen in weighed
-            ]
+        weighed = []
+        for place, value in fresh:
+            feature = self.attributes[place]
+            nats, unseen = _nats(habit, groups, place, value, own=feature in OWN_ONLY)
+            if amount is not None and value == amount.text:
+                nats = amount.nats
+            elif feature == "hour" and habit is not None:
+                nats = min(nats, hours.most_nats(habit.born_s, time_s))
+            weighed.append((place, value, nats, unseen))
         # What is told about a surprise costs more than the surprise; weak records are never told.
         told = sum(nats for _, _, nats, _ in weighed) >= LEAST_TOLD_NATS
         members = len(self._members.get(siblings, ()))

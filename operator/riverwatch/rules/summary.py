@@ -124,11 +124,22 @@ def _what(facts: derived.Facts) -> str:
     name = activity.name
     if not name and activity.verb == "create":
         name = str(derived.value(facts, "pod.name") or "")
-    plural = neutral(activity.resource, limit=60)
     if not name:
+        plural = neutral(activity.resource, limit=60)
         return f"{plural} in {neutral(activity.namespace)}" if activity.namespace else f"{plural} of the cluster"
-    place = f"{neutral(activity.namespace)}/{neutral(name)}" if activity.namespace else neutral(name)
-    return f"{singular(plural)} {place}"
+    return phrase(activity.resource, activity.namespace, name)
+
+
+def phrase(resource: str, namespace: str, name: str) -> str:
+    """Write an object with its kind, as it stands in sentences.
+
+    Examples
+    --------
+    >>> phrase("ingresses", "web", "shop"), phrase("nodes", "", "worker-1")
+    ('ingress web/shop', 'node worker-1')
+    """
+    place = f"{neutral(namespace)}/{neutral(name)}" if namespace else neutral(name)
+    return f"{singular(neutral(resource, limit=60))} {place}"
 
 
 def singular(resource: str) -> str:

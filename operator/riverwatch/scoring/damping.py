@@ -1,12 +1,13 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Eight explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
-control plane's controllers act on other people's objects), it is a part of OpenShift in its own place, the namespace is
-young, the object was just created (the object alone) or does not exist, the request was refused, it was refused to
-somebody in the usual place, the pod that a token is bound to runs on another node. *Where to* and *how much* are damped
-(of a refused request the namespace, and from the usual place what was asked for); *what* only for those who follow
-others or are the platform and do it from their own place with their own client; *where from* only for a bound token
-that nothing says was moved. Rules never. Pure but for the young things it remembers; owned by `scoring.judge`.
+Nine explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), it is a part of OpenShift in its own place, its software was
+just replaced, the namespace is young, the object was just created (the object alone) or does not exist, the request was
+refused, it was refused to somebody in the usual place, the pod that a token is bound to runs on another node. *Where
+to* and *how much* are damped (of a refused request the namespace, and from the usual place what was asked for); *what*
+only for those who follow others, are the platform or were just replaced and do it from their own place with their own
+client; *where from* only for a bound token that nothing says was moved. Rules never. Pure but for the young things it
+remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import functools
 
 import msgspec
 
-from riverwatch.activity import derived_request, identities, openshift, record
+from riverwatch.activity import derived_request, identities, record
 from riverwatch.features import attributes, catalog
 from riverwatch.models import base
 
@@ -86,10 +87,6 @@ def follows_others(principal: identities.Principal) -> bool:
     return principal.kind is identities.PrincipalKind.NODE or derived_request.is_controller_name(principal.username)
 
 
-def _account(principal: identities.Principal) -> tuple[str, str]:
-    return principal.namespace, principal.name
-
-
 class Young:
     """Namespaces and named objects, and when they appeared."""
 
@@ -104,7 +101,7 @@ class Young:
         if activity.namespace and not activity.failed:
             self._note(activity.namespace, activity.time_s, again=False)
             if activity.verb == "create" and not activity.subresource:
-                self._note(f"{activity.resource} {activity.namespace}/{activity.name}", activity.time_s, again=True)
+                self._note(_object(activity), activity.time_s, again=True)
 
     def namespace_explains(self, activity: record.Activity) -> str:
         """Say so when the namespace is so young that nobody can have a habit about it; empty when it is not."""
@@ -113,8 +110,8 @@ class Young:
 
     def object_explains(self, activity: record.Activity) -> str:
         """Say the same of the object, which says nothing about the namespace that it was made in."""
-        key = f"{activity.resource} {activity.namespace}/{activity.name}"
-        return "the object is new" if self._settled(activity.time_s) and self._young(key, activity.time_s) else ""
+        young = self._settled(activity.time_s) and self._young(_object(activity), activity.time_s)
+        return "the object is new" if young else ""
 
     def _settled(self, time_s: float) -> bool:
         return self._began_s is not None and time_s - self._began_s >= SETTLED_S
@@ -138,6 +135,10 @@ class Young:
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
         self._began_s, self._since = data  # type: ignore[assignment]
+
+
+def _object(activity: record.Activity) -> str:
+    return f"{activity.resource} {activity.namespace}/{activity.name}"
 
 
 def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
@@ -183,12 +184,12 @@ def damp(
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
         parts = [_following(part, activity, displaced=displaced) for part in parts]
-    elif not displaced and _account(activity.principal) in openshift.ACCOUNTS:
-        parts = [_less(part, PLATFORM) if _FACETS.get(part.feature) in _WORK else part for part in parts]
+    elif not displaced and derived_request.is_platform(activity.principal):
+        parts = _all_less(parts, _WORK, PLATFORM)
     elif renewed and not displaced:
-        parts = [_less(part, NEW_VERSION, RENEWED) if _FACETS.get(part.feature) in _WORK else part for part in parts]
+        parts = _all_less(parts, _WORK, NEW_VERSION, RENEWED)
     elif why := _nothing_there(activity) or young.namespace_explains(activity):
-        parts = [_less(part, why) if _FACETS.get(part.feature) in _DAMPED else part for part in parts]
+        parts = _all_less(parts, _DAMPED, why)
     elif why := young.object_explains(activity):
         parts = [_less(part, why) if part.feature == "object" else part for part in parts]
     if activity.refused:
@@ -215,6 +216,13 @@ def _reached_for(part: base.Surprise) -> bool:
 
 def _less(part: base.Surprise, why: str, weight: float = EXPLAINED) -> base.Surprise:
     return msgspec.structs.replace(part, nats=part.nats * weight, damped=why)
+
+
+def _all_less(
+    parts: list[base.Surprise], facets: frozenset[catalog.Facet], why: str, weight: float = EXPLAINED
+) -> list[base.Surprise]:
+    """Damp all surprises of some facets."""
+    return [_less(part, why, weight) if _FACETS.get(part.feature) in facets else part for part in parts]
 
 
 def _following(part: base.Surprise, activity: record.Activity, *, displaced: bool) -> base.Surprise:

@@ -12,6 +12,7 @@ Called by `stream.StreamDecoder` for files and by the worker for deliveries of l
 from __future__ import annotations
 
 import enum
+import math
 import re
 from typing import NamedTuple
 
@@ -79,8 +80,7 @@ class RecordDecoder:
         limited: patience.Patience | None = None,
     ) -> None:
         self.tally = tally
-        self._patience = limited or patience.Patience()
-        self._limited = limited is not None
+        self._patience = limited or patience.Patience(refused=math.inf)
         self.record_max_bytes = record_max_bytes
         self._shape = _Shape.RECORDS
 
@@ -99,8 +99,7 @@ class RecordDecoder:
         found = self._plain(data)
         if found is not None:
             return found
-        if self._limited:
-            self._patience.begin(self.tally)
+        self._patience.begin(self.tally)
         return self._text(data, where=where, line=line, layer=0)
 
     def lines(self, chunk: bytes, *, where: str, line: int, final: bool) -> Lines:

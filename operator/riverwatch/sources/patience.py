@@ -34,7 +34,7 @@ class Patience:
     True
     """
 
-    def __init__(self, *, refused: int = REFUSED) -> None:
+    def __init__(self, *, refused: float = REFUSED) -> None:
         self._refused = refused
         self._used_before = 0
         self._end: float = math.inf
