@@ -1,24 +1,27 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Nine explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+Twelve explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
 control plane's controllers act on other people's objects), it is a part of OpenShift in its own place, its software was
-just replaced, the namespace is young, the object was just created (the object alone) or does not exist, the request was
-refused, it was refused to somebody in the usual place, the pod that a token is bound to runs on another node. *Where
-to* and *how much* are damped (of a refused request the namespace, and from the usual place what was asked for); *what*
-only for those who follow others, are the platform or were just replaced and do it from their own place with their own
-client; *where from* only for a bound token that nothing says was moved. Rules never. Pure but for the young things it
-remembers; owned by `scoring.judge`.
+just replaced, it is in the middle of a Helm release, software in its own place writes what it looks after, a drain goes
+where a node's pods are, the namespace is young, the object was just created (the object alone) or does not exist, the
+request was refused, it was refused to somebody in the usual place, the pod that a token is bound to runs on another
+node. *Where to* and *how much* are damped (of a refused request the namespace, and from the usual place what was asked
+for); *what* only for those who follow others, are the platform, release, write or were just replaced and do it from
+their own place with their own client; *where from* only for a bound token that nothing says was moved. Rules never.
+Pure but for the young things it remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import msgspec
 
 from riverwatch.activity import derived_request, identities, record
 from riverwatch.features import attributes, catalog
 from riverwatch.models import base
+from riverwatch.scoring import sensitivity
 
 EXPLAINED = 0.25
 """Weight of a novelty that something else explains: still enough to add to a case that has more."""
@@ -61,6 +64,17 @@ one that somebody slipped in."""
 NEW_VERSION = "its pods were replaced by ones of another revision within a day"
 """Why it counts less."""
 
+UPKEEP = 0.3
+"""Weight of a write that software never made before, from its own place: controllers write new kinds of objects when
+what they look after changes, and who steals their credential to write is mostly somewhere else. Reads and
+deletes count fully, and so do writes that hand out rights or run commands."""
+
+LOOKS_AFTER = "it is software that writes from its own place"
+"""Why such a write counts less."""
+
+DRAIN = "a drain goes where the node's pods are"
+"""Why the namespace of an eviction counts less."""
+
 PLATFORM = "it is a part of OpenShift, in its own place and with its own software"
 """Why such an account's new work counts less: it comes with an upgrade of the cluster or of an operator."""
 
@@ -77,8 +91,24 @@ _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _FROM = catalog.Facet.WHERE_FROM
 _ASKED = frozenset({"action", "outcome", "object"})
 _PLACES = frozenset({"namespace", "scope"})
-_DAMPED = frozenset({catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
-_WORK = _DAMPED | {catalog.Facet.WHAT}
+_DAMPED = frozenset(name for name, one in _FACETS.items() if one in {catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
+_WORK = _DAMPED | {name for name, one in _FACETS.items() if one is catalog.Facet.WHAT}
+_OBJECT = frozenset({"object"})
+_UPKEEP = frozenset({"create", "update", "patch"})
+_WRITES = _UPKEEP | {"delete"}
+_WRITTEN = frozenset({"action", "namespace", "scope", "object", "rule"})
+"""Attributes of a write that say what kind of object it was and where; not how many, nor which image."""
+_ASKS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
+"""API groups whose objects are questions, though they are created."""
+_RIGHTS = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
+
+
+class Explained(NamedTuple):
+    """Which attributes of an activity something else explains."""
+
+    features: frozenset[str]
+    why: str
+    weight: float = EXPLAINED
 
 
 @functools.lru_cache(maxsize=16_384)
@@ -162,7 +192,7 @@ def _ever_public(part: base.Surprise) -> bool:
 
 
 def damp(
-    parts: list[base.Surprise], activity: record.Activity, young: Young, *, renewed: bool = False
+    parts: list[base.Surprise], activity: record.Activity, young: Young, *, renewed: bool = False, release: str = ""
 ) -> list[base.Surprise]:
     """Return the surprises with those damped that something else explains.
 
@@ -176,6 +206,8 @@ def damp(
         What appeared lately.
     renewed
         Whether the software that acts was replaced within the last day.
+    release
+        Says so when the actor is in the middle of a Helm release; empty when it is not.
     """
     rescheduled = activity.token_pod != "" and not any(part.feature == "credential" for part in parts)
     displaced = any(
@@ -184,14 +216,8 @@ def damp(
     parts = [_placed(part, activity) for part in parts]
     if follows_others(activity.principal):
         parts = [_following(part, activity, displaced=displaced) for part in parts]
-    elif not displaced and derived_request.is_platform(activity.principal):
-        parts = _all_less(parts, _WORK, PLATFORM)
-    elif renewed and not displaced:
-        parts = _all_less(parts, _WORK, NEW_VERSION, RENEWED)
-    elif why := _nothing_there(activity) or young.namespace_explains(activity):
-        parts = _all_less(parts, _DAMPED, why)
-    elif why := young.object_explains(activity):
-        parts = [_less(part, why) if part.feature == "object" else part for part in parts]
+    elif found := _explained(activity, young, displaced=displaced, renewed=renewed, release=release):
+        parts = [_less(part, found.why, found.weight) if part.feature in found.features else part for part in parts]
     if activity.refused:
         parts = [_less(part, NOT_REACHED) if _reached_for(part) else part for part in parts]
         if not displaced and not follows_others(activity.principal):
@@ -199,6 +225,39 @@ def damp(
     if rescheduled:
         parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
     return sorted(parts, key=lambda part: -part.nats)
+
+
+def _explained(
+    activity: record.Activity, young: Young, *, displaced: bool, renewed: bool, release: str
+) -> Explained | None:
+    """Return what explains the work of an identity that decides for itself; the first one that does."""
+    if not displaced and derived_request.is_platform(activity.principal):
+        return Explained(_WORK, PLATFORM)
+    if not displaced and renewed:
+        return Explained(_WORK, NEW_VERSION, RENEWED)
+    if not displaced and release and activity.verb in _WRITES:
+        return Explained(_WORK, release)
+    if activity.subresource == "eviction":
+        return Explained(_DAMPED, DRAIN)
+    if not displaced and _looks_after(activity):
+        return Explained(_WRITTEN, LOOKS_AFTER, UPKEEP)
+    if why := _nothing_there(activity) or young.namespace_explains(activity):
+        return Explained(_DAMPED, why)
+    if why := young.object_explains(activity):
+        return Explained(_OBJECT, why)
+    return None
+
+
+def _looks_after(activity: record.Activity) -> bool:
+    """Tell whether software writes an object that neither hands out rights nor runs a command; deletes count fully."""
+    return (
+        activity.principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT
+        and activity.verb in _UPKEEP
+        and not activity.failed
+        and activity.subresource not in sensitivity.SUBRESOURCES
+        and activity.api_group not in _ASKS
+        and activity.resource not in _RIGHTS
+    )
 
 
 def _nothing_there(activity: record.Activity) -> str:
@@ -218,17 +277,9 @@ def _less(part: base.Surprise, why: str, weight: float = EXPLAINED) -> base.Surp
     return msgspec.structs.replace(part, nats=part.nats * weight, damped=why)
 
 
-def _all_less(
-    parts: list[base.Surprise], facets: frozenset[catalog.Facet], why: str, weight: float = EXPLAINED
-) -> list[base.Surprise]:
-    """Damp all surprises of some facets."""
-    return [_less(part, why, weight) if _FACETS.get(part.feature) in facets else part for part in parts]
-
-
 def _following(part: base.Surprise, activity: record.Activity, *, displaced: bool) -> base.Surprise:
-    facet = _FACETS.get(part.feature)
     why = "it follows what others decided"
-    if facet in _DAMPED:
+    if part.feature in _DAMPED:
         return _less(part, why)
     if displaced or part.feature not in {"action", "outcome"}:
         return part

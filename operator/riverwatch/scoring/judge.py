@@ -19,7 +19,18 @@ from riverwatch.features import vector
 from riverwatch.models import base as models_base
 from riverwatch.models import credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, budget, calibrate, cases, comparison, damping, policy, sensitivity, tactics
+from riverwatch.scoring import (
+    argument,
+    budget,
+    calibrate,
+    cases,
+    comparison,
+    damping,
+    policy,
+    releases,
+    sensitivity,
+    tactics,
+)
 
 RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
@@ -113,6 +124,7 @@ class Judge:
         self.calibrator = calibrate.Calibrator()
         self.budget = budget.Budget()
         self.young = damping.Young()
+        self.releases = releases.Releases()
         self.comparison = comparison.Comparison()
         self.excepted = 0
         """Rule hits and novelties that exceptions of policies silenced since the process began."""
@@ -150,6 +162,7 @@ class Judge:
             "calibrator": self.calibrator.dump(),
             "budget": self.budget.dump(),
             "young": self.young.dump(),
+            "releases": self.releases.dump(),
             "comparison": self.comparison.dump(),
             "next_sweep_s": self.next_sweep_s,
         }
@@ -160,6 +173,7 @@ class Judge:
         self.calibrator.load(data["calibrator"])
         self.budget.load(data["budget"])
         self.young.load(data["young"])
+        self.releases.load(data.get("releases", {}))
         self.comparison.load(data["comparison"])
         self.next_sweep_s = data["next_sweep_s"]
 
@@ -175,7 +189,7 @@ class Judge:
             return None
         activity = question.activity
         self.young.see(activity)
-        parts = damping.damp(parts, activity, self.young, renewed=question.renewed)
+        parts = self._damped(parts, question)
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
         case.hit(loud, news=_is_news(question))
@@ -233,7 +247,7 @@ class Judge:
             question.measured.home,
             version,
             case_key(activity),
-            damping.damp(parts, activity, self.young, renewed=question.renewed),
+            self._damped(parts, question),
             time_s=activity.time_s,
             age_s=age_s,
             rule_nats=_case_rule_nats(verdict.case, question) if verdict is not None else 0.0,
@@ -242,6 +256,11 @@ class Judge:
             raised=verdict is not None and verdict.raised,
             from_s=from_s,
         )
+
+    def _damped(self, parts: list[models_base.Surprise], question: Question) -> list[models_base.Surprise]:
+        activity = question.activity
+        release = self.releases.explains(activity)
+        return damping.damp(parts, activity, self.young, renewed=question.renewed, release=release)
 
     def _raises(self, question: Question, case: cases.Case, weighed: Weighed) -> bool:
         if question.muted or not question.policy.raises(weighed.severity):

@@ -28,14 +28,16 @@ _SENSITIVE_RESOURCES = frozenset(
         "validatingwebhookconfigurations",
     }
 )
-_SENSITIVE_SUBRESOURCES = frozenset({"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"})
+SUBRESOURCES = frozenset({"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"})
+"""Subresources that run something or hand something out."""
+
 _DELETES = frozenset({"delete", "deletecollection"})
 _CHATTER_RESOURCES = frozenset({"leases", "events", "tokenreviews", "subjectaccessreviews"})
 
 
 def factor(activity: record.Activity) -> float:
     """Return the weight of a novelty in this activity: `SENSITIVE`, `PLAIN` or `CHATTER`."""
-    if activity.subresource in _SENSITIVE_SUBRESOURCES or activity.resource in _SENSITIVE_RESOURCES:
+    if activity.subresource in SUBRESOURCES or activity.resource in _SENSITIVE_RESOURCES:
         return SENSITIVE
     if not activity.resource or (activity.resource in _CHATTER_RESOURCES and activity.verb not in _DELETES):
         return CHATTER

@@ -10,7 +10,7 @@ import checkpoint_stream
 import pytest
 
 from riverwatch import testing, vocabulary
-from riverwatch.activity import record
+from riverwatch.activity import normalise, record
 from riverwatch.detections import render
 from riverwatch.models import credential, routine
 from riverwatch.rules import engine, loading, sigma
@@ -193,6 +193,14 @@ def test_a_known_record_is_passed_and_counted(settled):
 )
 def test_another_record_is_not(settled, change):
     assert slow(settled, [next_one(**change)]) == 1
+
+
+def test_every_helm_release_is_noted_however_well_known_it_is():
+    through = pipeline.Pipeline(rules=engine.RuleEngine(RULES))
+    release = {"resource": "secrets", "name": "sh.helm.release.v1.web.v2", "verb": "create", "code": 201}
+    assert slow(through, known_life(**release)) == 60
+    last = normalise.from_audit(next_one(**release))
+    assert through.judge.releases.explains(last)
 
 
 @pytest.mark.parametrize("stamp", [None, "", "yesterday", "0001-01-01T00:00:00Z", "9999999-01-01T00:00:00.0Z"])

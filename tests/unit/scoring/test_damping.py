@@ -7,7 +7,7 @@ from riverwatch import testing
 from riverwatch.activity import normalise
 from riverwatch.features import attributes
 from riverwatch.models import base
-from riverwatch.scoring import damping
+from riverwatch.scoring import damping, releases
 
 DAY_S = 86_400.0
 
@@ -218,3 +218,83 @@ def test_a_pod_of_another_revision_that_came_up_on_another_node_is_in_its_own_pl
     }
     stolen = [surprise("action"), surprise("network"), surprise("credential")]
     assert all(part.nats >= 8.0 for part in damping.damp(stolen, activity, damping.Young(), renewed=True))
+
+
+SOFTWARE = "system:serviceaccount:flux-system:kustomize-controller"
+
+
+@pytest.mark.parametrize("feature", ["action", "namespace", "scope", "object"])
+def test_a_new_kind_of_write_by_software_in_its_own_place_counts_less_and_says_why(feature):
+    activity = normalise.from_audit(testing.audit_record(user=SOFTWARE, verb="patch", resource="services"))
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young())
+    assert (part.nats, part.damped) == (8.0 * damping.UPKEEP, damping.LOOKS_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("feature", "record"),
+    [
+        pytest.param("action", {"verb": "get"}, id="a read"),
+        pytest.param("action", {"verb": "delete"}, id="a delete"),
+        pytest.param("action", {"user": "jane@example.com"}, id="a person"),
+        pytest.param("image", {}, id="an image"),
+        pytest.param("volume", {}, id="an amount"),
+        pytest.param("action", {"resource": "roles", "api_group": "rbac.authorization.k8s.io"}, id="rights"),
+        pytest.param("action", {"subresource": "exec"}, id="a command"),
+        pytest.param("action", {"subresource": "token"}, id="a token"),
+        pytest.param(
+            "action", {"resource": "selfsubjectaccessreviews", "api_group": "authorization.k8s.io"}, id="a question"
+        ),
+    ],
+)
+def test_nothing_else_that_software_does_counts_less(feature, record):
+    assert damped(feature, **{"user": SOFTWARE, "verb": "create", "resource": "pods"} | record) == 8.0
+
+
+@pytest.mark.parametrize("elsewhere", ["network", "agent", "credential"])
+def test_a_write_by_software_out_of_its_place_counts_fully(elsewhere):
+    activity = normalise.from_audit(testing.audit_record(user=SOFTWARE, verb="patch"))
+    found = damping.damp([surprise("action"), surprise(elsewhere)], activity, damping.Young())
+    assert all(part.nats >= 8.0 for part in found)
+
+
+@pytest.mark.parametrize("feature", ["namespace", "scope", "volume"])
+def test_where_an_eviction_goes_counts_less(feature):
+    assert damped(feature, user="node-manager", verb="create", subresource="eviction") == 8.0 * damping.EXPLAINED
+    assert damped("action", user="node-manager", verb="create", subresource="eviction") == 8.0
+
+
+RELEASE = {"user": SOFTWARE, "resource": "secrets", "name": "sh.helm.release.v1.web.v2", "verb": "create"}
+
+
+def test_a_helm_release_explains_what_its_writer_writes_for_ten_minutes():
+    seen = releases.Releases()
+    seen.see(normalise.from_audit(testing.audit_record(**RELEASE)))
+
+    def weight(feature: str, others: tuple[str, ...] = (), **record) -> float:
+        made = {"user": SOFTWARE, "verb": "patch", "resource": "clusterroles", "time_s": testing.START_S + 60}
+        activity = normalise.from_audit(testing.audit_record(**made | record))
+        parts = [surprise(feature), *map(surprise, others)]
+        found = damping.damp(parts, activity, damping.Young(), release=seen.explains(activity))
+        return next(part.nats for part in found if part.feature == feature) / 8.0
+
+    assert weight("action") == weight("volume") == damping.EXPLAINED
+    assert weight("action", time_s=testing.START_S + releases.RELEASE_S + 1) == 1.0
+    assert weight("action", verb="list") == 1.0
+    assert weight("action", user="jane@example.com") == 1.0
+    assert weight("action", others=("network",)) == 1.0
+
+
+def test_who_released_is_kept_in_bounds_and_over_a_restart(monkeypatch):
+    monkeypatch.setattr(releases, "MAX_WRITERS", 2)
+    seen = releases.Releases()
+    for user in ("a", "b", "c"):
+        seen.see(normalise.from_audit(testing.audit_record(**RELEASE | {"user": user})))
+    again = releases.Releases()
+    again.load(seen.dump())
+    told = [bool(again.explains(normalise.from_audit(testing.audit_record(user=user)))) for user in ("a", "b", "c")]
+    assert told == [False, True, True]
+
+
+@pytest.mark.parametrize("record", [{"verb": "get"}, {"name": "web"}, {"code": 403}, {"resource": "configmaps"}])
+def test_only_a_written_revision_is_a_release(record):
+    assert not releases.is_release(normalise.from_audit(testing.audit_record(**RELEASE | record)))
