@@ -1,14 +1,14 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Twelve explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+Thirteen explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
 control plane's controllers act on other people's objects), it is a part of OpenShift in its own place, its software was
-just replaced, it is in the middle of a Helm release, software in its own place writes what it looks after, a drain goes
-where a node's pods are, the namespace is young, the object was just created (the object alone) or does not exist, the
-request was refused, it was refused to somebody in the usual place, the pod that a token is bound to runs on another
-node. *Where to* and *how much* are damped (of a refused request the namespace, and from the usual place what was asked
-for); *what* only for those who follow others, are the platform, release, write or were just replaced and do it from
-their own place with their own client; *where from* only for a bound token that nothing says was moved. Rules never.
-Pure but for the young things it remembers; owned by `scoring.judge`.
+just replaced, it is in the middle of a Helm release, software in its own place writes what it looks after, a person is
+at the usual place, a drain goes where a node's pods are, the namespace is young, the object was just created (the
+object alone) or does not exist, the request was refused, it was refused to somebody in the usual place, the pod that a
+token is bound to runs on another node. *Where to* and *how much* are damped (of a refused request the namespace, and
+from the usual place what was asked for); *what* only for those who do it from their own place with their own client;
+*where from* only for a bound token that nothing says was moved. Rules never. Pure but for the young things it
+remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
@@ -72,6 +72,13 @@ deletes count fully, and so do writes that hand out rights or run commands."""
 LOOKS_AFTER = "it is software that writes from its own place"
 """Why such a write counts less."""
 
+PERSON = 0.8
+"""Weight of what a person does for the first time from the usual place with the usual client: people's days differ
+more than software's, and a stolen login is mostly used from elsewhere."""
+
+USUAL_PLACE = "a person does it from the usual place with the usual client"
+"""Why it counts less."""
+
 DRAIN = "a drain goes where the node's pods are"
 """Why the namespace of an eviction counts less."""
 
@@ -98,6 +105,7 @@ _UPKEEP = frozenset({"create", "update", "patch"})
 _WRITES = _UPKEEP | {"delete"}
 _WRITTEN = frozenset({"action", "namespace", "scope", "object", "rule"})
 """Attributes of a write that say what kind of object it was and where; not how many, nor which image."""
+_DONE = _WRITTEN | {"image", "outcome"}
 _ASKS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 """API groups whose objects are questions, though they are created."""
 _RIGHTS = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
@@ -245,6 +253,8 @@ def _explained(
         return Explained(_DAMPED, why)
     if why := young.object_explains(activity):
         return Explained(_OBJECT, why)
+    if not displaced and not activity.refused and activity.principal.kind is identities.PrincipalKind.USER:
+        return Explained(_DONE, USUAL_PLACE, PERSON)
     return None
 
 
@@ -286,6 +296,9 @@ def _following(part: base.Surprise, activity: record.Activity, *, displaced: boo
     # From its own place with its own client: new work is somebody else's doing, refusals are races with deletion.
     node = activity.principal.kind is identities.PrincipalKind.NODE
     if node and part.feature == "action" and "siblings" in part.unseen_in:
+        if activity.resource == "secrets":
+            # No pod that is placed on a node changes how its kubelet asks for Secrets.
+            return part
         return _less(part, why, UNKNOWN_TO_KUBELETS)
     return _less(part, why, REFUSED_NODE if node and part.feature == "outcome" else EXPLAINED)
 

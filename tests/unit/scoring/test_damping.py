@@ -96,7 +96,8 @@ def test_a_bound_token_on_the_internet_or_in_two_places_is_not_excused():
 
 @pytest.mark.parametrize("user", OTHERS.values(), ids=OTHERS)
 def test_nobody_else_is_excused(user):
-    assert damped("namespace", user=user) == 8.0
+    person = not user.startswith("system:")
+    assert damped("namespace", user=user) == 8.0 * (damping.PERSON if person else 1.0)
 
 
 def test_a_young_namespace_explains_where_to_and_says_so():
@@ -235,7 +236,6 @@ def test_a_new_kind_of_write_by_software_in_its_own_place_counts_less_and_says_w
     [
         pytest.param("action", {"verb": "get"}, id="a read"),
         pytest.param("action", {"verb": "delete"}, id="a delete"),
-        pytest.param("action", {"user": "jane@example.com"}, id="a person"),
         pytest.param("image", {}, id="an image"),
         pytest.param("volume", {}, id="an amount"),
         pytest.param("action", {"resource": "roles", "api_group": "rbac.authorization.k8s.io"}, id="rights"),
@@ -280,7 +280,7 @@ def test_a_helm_release_explains_what_its_writer_writes_for_ten_minutes():
     assert weight("action") == weight("volume") == damping.EXPLAINED
     assert weight("action", time_s=testing.START_S + releases.RELEASE_S + 1) == 1.0
     assert weight("action", verb="list") == 1.0
-    assert weight("action", user="jane@example.com") == 1.0
+    assert weight("action", user="jane@example.com") == damping.PERSON
     assert weight("action", others=("network",)) == 1.0
 
 
@@ -298,3 +298,26 @@ def test_who_released_is_kept_in_bounds_and_over_a_restart(monkeypatch):
 @pytest.mark.parametrize("record", [{"verb": "get"}, {"name": "web"}, {"code": 403}, {"resource": "configmaps"}])
 def test_only_a_written_revision_is_a_release(record):
     assert not releases.is_release(normalise.from_audit(testing.audit_record(**RELEASE | record)))
+
+
+@pytest.mark.parametrize("verb", ["get", "list"])
+def test_a_way_of_reading_secrets_that_no_kubelet_ever_used_counts_fully(verb):
+    activity = normalise.from_audit(testing.audit_record(user="system:node:worker-1", verb=verb, resource="secrets"))
+    never = msgspec.structs.replace(surprise("action"), unseen_in=("siblings", "namespace"))
+    assert damping.damp([never], activity, damping.Young())[0].nats == 8.0
+    seen = surprise("action")
+    assert damping.damp([seen], activity, damping.Young())[0].nats < 8.0
+
+
+@pytest.mark.parametrize("feature", ["action", "scope", "object", "image"])
+def test_what_a_person_does_from_the_usual_place_counts_a_little_less_and_says_so(feature):
+    activity = normalise.from_audit(testing.audit_record(user="jane@example.com"))
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young())
+    assert (part.nats, part.damped) == (8.0 * damping.PERSON, damping.USUAL_PLACE)
+    found = damping.damp([surprise(feature), surprise("agent")], activity, damping.Young())
+    assert all(part.nats == 8.0 for part in found)
+
+
+@pytest.mark.parametrize("feature", ["volume", "hour"])
+def test_how_much_and_when_a_person_does_it_counts_fully(feature):
+    assert damped(feature, user="jane@example.com") == 8.0
