@@ -247,9 +247,10 @@ def _explained(
         return Explained(_WORK, release)
     if activity.subresource == "eviction":
         return Explained(_DAMPED, DRAIN)
-    if not displaced and _looks_after(activity):
+    new = young.namespace_explains(activity)
+    if not displaced and _looks_after(activity, rights=bool(new)):
         return Explained(_WRITTEN, LOOKS_AFTER, UPKEEP)
-    if why := _nothing_there(activity) or young.namespace_explains(activity):
+    if why := _nothing_there(activity) or new:
         return Explained(_DAMPED, why)
     if why := young.object_explains(activity):
         return Explained(_OBJECT, why)
@@ -258,15 +259,18 @@ def _explained(
     return None
 
 
-def _looks_after(activity: record.Activity) -> bool:
-    """Tell whether software writes an object that neither hands out rights nor runs a command; deletes count fully."""
+def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
+    """Tell whether software writes an object that runs no command and hands out no rights, unless `rights` are expected.
+
+    Who rolls out a new application gives it rights in its own new namespace.
+    """
     return (
         activity.principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT
         and activity.verb in _UPKEEP
         and not activity.failed
         and activity.subresource not in sensitivity.SUBRESOURCES
         and activity.api_group not in _ASKS
-        and activity.resource not in _RIGHTS
+        and (rights or activity.resource not in _RIGHTS)
     )
 
 

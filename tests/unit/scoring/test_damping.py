@@ -321,3 +321,13 @@ def test_what_a_person_does_from_the_usual_place_counts_a_little_less_and_says_s
 @pytest.mark.parametrize("feature", ["volume", "hour"])
 def test_how_much_and_when_a_person_does_it_counts_fully(feature):
     assert damped(feature, user="jane@example.com") == 8.0
+
+
+def test_rights_that_software_gives_in_a_new_namespace_are_part_of_a_roll_out():
+    young = damping.Young()
+    young.see(normalise.from_audit(testing.audit_record(namespace="old")))
+    later = testing.START_S + 3 * DAY_S
+    young.see(normalise.from_audit(testing.audit_record(namespace="new", time_s=later)))
+    made = {"user": SOFTWARE, "verb": "patch", "resource": "roles", "time_s": later + 60}
+    assert damped("action", young, namespace="new", **made) == 8.0 * damping.UPKEEP
+    assert damped("action", young, namespace="old", **made) == 8.0
