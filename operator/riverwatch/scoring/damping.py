@@ -260,7 +260,7 @@ def _explained(
 
 
 def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
-    """Tell whether software writes an object that runs no command and hands out no rights, unless `rights` are expected.
+    """Tell whether software writes what runs no command and hands out no rights, unless `rights` are expected.
 
     Who rolls out a new application gives it rights in its own new namespace.
     """
