@@ -67,7 +67,7 @@ NEW_VERSION = "its pods were replaced by ones of another revision within a day"
 UPKEEP = 0.3
 """Weight of a write that software never made before, from its own place: controllers write new kinds of objects when
 what they look after changes, and who steals their credential to write is mostly somewhere else. Reads and
-deletes count fully, and so do writes that hand out rights or run commands."""
+deletes count fully, and so do writes that hand out rights, run commands or scale."""
 
 LOOKS_AFTER = "it is software that writes from its own place"
 """Why such a write counts less."""
@@ -106,6 +106,8 @@ _WRITES = _UPKEEP | {"delete"}
 _WRITTEN = frozenset({"action", "namespace", "scope", "object", "rule"})
 """Attributes of a write that say what kind of object it was and where; not how many, nor which image."""
 _DONE = _WRITTEN | {"image", "outcome"}
+_MEANT = sensitivity.SUBRESOURCES | {"scale"}
+"""Subresources that are written on purpose: what runs something, hands something out, or turns something off."""
 _ASKS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 """API groups whose objects are questions, though they are created."""
 _RIGHTS = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
@@ -260,7 +262,7 @@ def _explained(
 
 
 def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
-    """Tell whether software writes what runs no command and hands out no rights, unless `rights` are expected.
+    """Tell whether software writes what nobody writes to do harm, nor rights unless `rights` are expected.
 
     Who rolls out a new application gives it rights in its own new namespace.
     """
@@ -268,7 +270,7 @@ def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
         activity.principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT
         and activity.verb in _UPKEEP
         and not activity.failed
-        and activity.subresource not in sensitivity.SUBRESOURCES
+        and activity.subresource not in _MEANT
         and activity.api_group not in _ASKS
         and (rights or activity.resource not in _RIGHTS)
     )

@@ -241,6 +241,7 @@ def test_a_new_kind_of_write_by_software_in_its_own_place_counts_less_and_says_w
         pytest.param("action", {"resource": "roles", "api_group": "rbac.authorization.k8s.io"}, id="rights"),
         pytest.param("action", {"subresource": "exec"}, id="a command"),
         pytest.param("action", {"subresource": "token"}, id="a token"),
+        pytest.param("action", {"subresource": "scale"}, id="a scale"),
         pytest.param(
             "action", {"resource": "selfsubjectaccessreviews", "api_group": "authorization.k8s.io"}, id="a question"
         ),
