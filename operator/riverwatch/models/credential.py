@@ -6,8 +6,13 @@ theft, unless this cluster's network makes it common (proxies, address translati
 
     P(a credential moves) = (PRIOR + moved) / (1 + credentials seen more than once)
 
-kept per kind of credential. Where the inventory knows the pod's address or its end, or an earlier token of
-the same pod was used, the first use can already be judged. One estimator for the cluster, owned by `models.bank`.
+kept per kind of credential. Where the inventory knows the pod's address or its end, an earlier token of the same pod
+was used, or pods call from their nodes' addresses, the first use can already be judged:
+
+    P(not from its node) = (PRIOR + tokens used from elsewhere) / (1 + tokens whose node's address was known)
+
+which is near 1, and says nothing, where pods call from addresses of their own. One estimator for the cluster, owned by
+`models.bank`.
 """
 
 from __future__ import annotations
@@ -53,6 +58,8 @@ MISMATCH_NATS = 6.0
 """Surprise added when the owner's address is known and it is another: about 1 in 400, a cautious figure for stale
 inventories and for pods that come back with another address when their node was restarted."""
 
+LEAST_OFF_NODE_NATS = 3.0
+"""Surprise from which a token off its node is told: where more of them are, pods call from their own addresses."""
 
 RENEWED_S = 86_400.0
 """Seconds for which a workload counts as renewed after pods of another revision appeared."""
@@ -84,6 +91,13 @@ class Use(msgspec.Struct, frozen=True):
     """Uid of the pod it is bound to, which has one address for life whatever tokens it is given; empty when unknown."""
     time_s: float = 0.0
     """Record time."""
+    node_addresses: tuple[str, ...] = ()
+    """Where the kubelet of the node calls from that the token names; empty when unknown."""
+
+    @property
+    def off_node(self) -> bool:
+        """Whether the address is known not to be the node's."""
+        return bool(self.node_addresses) and self.address not in self.node_addresses
 
 
 class Credential(river_base.AnomalyDetector):
@@ -109,6 +123,10 @@ class Credential(river_base.AnomalyDetector):
         self._moved: dict[str, float] = {}
         self._revisions: dict[str, tuple[str, float, int]] = {}
         """Deployment -> hash of the template of its latest pods, record time since when, and how many were seen."""
+        self._on_node = 0.0
+        """Decayed number of tokens whose first use came from the address of their node."""
+        self._off_node = 0.0
+        """Decayed number of those whose first use did not."""
         self.edition = 0
         """Counts the times that an address was forgotten: what is settled in one edition is settled throughout it."""
 
@@ -139,6 +157,9 @@ class Credential(river_base.AnomalyDetector):
         if known and use.address not in known:
             reused, moved = self._reused.get(use.kind, 0.0), self._moved.get(use.kind, 0.0)
             nats = max(0.0, -math.log((PRIOR + moved) / (1.0 + reused)))
+        if use.off_node and use.address not in known:
+            off = -math.log((PRIOR + self._off_node) / (1.0 + self._on_node + self._off_node))
+            nats = max(nats, off) if off >= LEAST_OFF_NODE_NATS else nats
         places = self._places.get(use.owner_uid, []) if use.owner_uid else []
         own = [use.own_address] if use.own_address else places
         wrong_place = bool(own) and use.address not in own and use.address not in known
@@ -146,7 +167,7 @@ class Credential(river_base.AnomalyDetector):
             nats += MISMATCH_NATS
         if nats <= 0.0:
             return None
-        usual = own if wrong_place else known
+        usual = own if wrong_place else known or use.node_addresses
         return base.Surprise(
             model=CARD.name,
             feature="credential",
@@ -168,6 +189,7 @@ class Credential(river_base.AnomalyDetector):
         known = self._addresses.pop(use.credential, None)
         if known is None:
             self._addresses[use.credential] = ["", use.address]
+            self._learn_node(use)
             if len(self._addresses) > self.max_credentials:
                 self.edition += 1
                 del self._addresses[next(iter(self._addresses))]
@@ -183,6 +205,11 @@ class Credential(river_base.AnomalyDetector):
             known.append(use.address)
             self.edition += 1
             del known[1 : max(1, len(known) - MAX_ADDRESSES)]
+
+    def _learn_node(self, use: Use) -> None:
+        if use.node_addresses:
+            self._on_node = self._on_node * DECAY + (not use.off_node)
+            self._off_node = self._off_node * DECAY + use.off_node
 
     def renewed(self, use: Use) -> bool:
         """Tell whether the Deployment that the pod belongs to was given another template within the last day."""
@@ -216,7 +243,8 @@ class Credential(river_base.AnomalyDetector):
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self._addresses, self._reused, self._moved, self._places, self._revisions]
+        nodes = [self._on_node, self._off_node]
+        return [self._addresses, self._reused, self._moved, self._places, self._revisions, nodes]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
@@ -224,6 +252,7 @@ class Credential(river_base.AnomalyDetector):
         self._addresses, self._reused, self._moved, self._places, *later = data  # type: ignore[assignment]
         stored: dict[str, list[Any]] = later[0] if later else {}  # type: ignore[assignment]
         self._revisions = {family: (one[0], one[1], one[2]) for family, one in stored.items()}
+        self._on_node, self._off_node = later[1] if len(later) > 1 else (0.0, 0.0)  # type: ignore[misc]
 
 
 def _revision(use: Use) -> tuple[str, str]:
@@ -241,4 +270,5 @@ def _use(x: Mapping[Hashable, Any]) -> Use:
         own_address=str(x.get("own_address", "")),
         owner_gone=bool(x.get("owner_gone", False)),
         owner_uid=str(x.get("owner_uid", "")),
+        node_addresses=tuple(x.get("node_addresses", ())),
     )

@@ -6,11 +6,11 @@ Pure. Called by `runtime.pipeline` and `runtime.shortcut` for records that name 
 from __future__ import annotations
 
 from riverwatch.activity import identities, record
-from riverwatch.features import inventory
+from riverwatch.features import inventory, node_places
 from riverwatch.models import credential
 
 
-def of(activity: record.Activity, known: inventory.Inventory) -> credential.Use | None:
+def of(activity: record.Activity, known: inventory.Inventory, nodes: node_places.NodePlaces) -> credential.Use | None:
     """Return the use of a bound credential; None for one that is bound to no pod and no node."""
     if not activity.credential_id or not activity.source_ip:
         return None
@@ -29,6 +29,7 @@ def of(activity: record.Activity, known: inventory.Inventory) -> credential.Use 
         owner_gone=known.ended(principal.namespace, activity.token_pod),
         owner_uid=_pod_uid(activity),
         time_s=activity.time_s,
+        node_addresses=nodes.of(activity.token_node) if activity.token_node else (),
     )
 
 

@@ -265,7 +265,7 @@ class Pipeline:
             volume=volume,
         )
         self.judge.releases.see(activity)
-        use = credential_use.of(activity, self.inventory)
+        use = credential_use.of(activity, self.inventory, self.node_places)
         activity = engine.answering(activity, hits) if hits else activity
         parts = self.models.opinion(measured, use) if mode.models_judge else []
         if (parts or self.models.opens_burst(measured)) and mode.models_judge:

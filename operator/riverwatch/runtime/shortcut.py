@@ -294,7 +294,7 @@ class Shortcut:
         extra = source.user.extra if source.user is not None else None
         if not self._at_home(extra, known):
             activity = normalise.from_audit(source, time_s)
-            use = credential_use.of(activity, through.inventory)
+            use = credential_use.of(activity, through.inventory, through.node_places)
         if known.asks:
             activity = activity or normalise.from_audit(source, time_s)
             loud = loud_of(through.rules.match(activity), activity, through)

@@ -63,12 +63,25 @@ def test_nobody_knows_before_kubelets_can_have_called():
 
 def test_addresses_survive_a_checkpoint_and_are_bounded():
     made = node_places.NodePlaces()
+    # As it was stored before nodes were told apart.
     made.load([f"203.0.{number // 256}.{number % 256}" for number in range(node_places.MAX_ADDRESSES)])
     made.see(activity(**KUBELET, source_ip=ELSEWHERE))
     other = node_places.NodePlaces()
     other.load(made.dump())
-    assert len(other.dump()) == node_places.MAX_ADDRESSES
+    assert len(other.dump()[0]) == node_places.MAX_ADDRESSES
     assert other.explain([ELSEWHERE], age_s=LATER_S)
+    assert other.of("worker-1") == (ELSEWHERE,)
+
+
+def test_a_node_has_its_latest_addresses(monkeypatch):
+    monkeypatch.setattr(node_places, "MAX_ADDRESSES", 2)
+    made = node_places.NodePlaces()
+    for number in range(6):
+        made.see(activity(user="system:node:worker-1", source_ip=f"10.0.0.{number}"))
+    assert made.of("worker-1") == ("10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")
+    for name in ("worker-2", "worker-3"):
+        made.see(activity(user=f"system:node:{name}", source_ip="10.0.1.1"))
+    assert made.of("worker-1") == ()
 
 
 @pytest.mark.parametrize(("address", "raised"), [(GATEWAY, 0), (ELSEWHERE, 1)], ids=["gateway", "elsewhere"])

@@ -77,3 +77,35 @@ def test_revisions_survive_a_checkpoint_and_older_ones_are_read():
     assert other.renewed(pod("569c7877fb", day=9.0))
     other.load(model.dump()[:4])
     assert not other.renewed(pod("569c7877fb", day=9.0))
+
+
+def off_node(number: int, address: str = "10.0.0.1") -> credential.Use:
+    return credential.Use(f"JTI={number}", "token", "pod web/front", address, node_addresses=("10.0.0.1",))
+
+
+def test_a_first_use_off_its_node_is_theft_where_pods_call_from_their_nodes():
+    model = credential.Credential()
+    for number in range(200):
+        model.learn(off_node(number))
+    assert model.opinion(off_node(201)) is None
+    carried = model.opinion(off_node(201, "10.0.0.2"))
+    assert carried is not None
+    assert (carried.nats > 7.0, carried.usual) == (True, (("10.0.0.1", 1),))
+    other = credential.Credential()
+    other.load(model.dump())
+    assert other.opinion(off_node(201, "10.0.0.2")) == carried
+
+
+def test_a_first_use_off_its_node_is_nothing_where_pods_have_addresses_of_their_own():
+    model = credential.Credential()
+    for number in range(200):
+        model.learn(off_node(number, "10.0.0.1" if number % 10 else f"10.4.7.{number}"))
+    assert model.opinion(off_node(201, "10.4.8.9")) is None
+
+
+def test_a_token_of_an_unknown_node_is_not_compared():
+    model = credential.Credential()
+    for number in range(200):
+        model.learn(off_node(number))
+    unknown = credential.Use("JTI=201", "token", "pod web/front", "10.0.0.2")
+    assert model.opinion(unknown) is None
