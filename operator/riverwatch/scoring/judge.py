@@ -31,6 +31,7 @@ from riverwatch.scoring import (
     sensitivity,
     tactics,
 )
+from riverwatch.scoring import severity as grave
 
 RULE_NATS = {
     vocabulary.Severity.CRITICAL: 14.0,
@@ -151,7 +152,6 @@ class Judge:
             # move the tail; weak anomalies count, so that false alarms that keep coming lift the threshold.
             if not case.raised:
                 self.calibrator.add(case.nats, time_s=now_s, actor=case.key)
-            if not case.raised:
                 learnable.extend(case.held)
         return learnable
 
@@ -375,30 +375,5 @@ def _severity(case: cases.Case, nats: float, threshold: float, question: Questio
     ranked = [_rule_severity(hit, question) for hit in case.hits]
     displaced = any(part.feature in PLACE_FEATURES and not part.damped for part in case.parts)
     if question.warm and nats >= threshold:
-        ranked.append(anomaly_severity(nats / threshold, displaced=displaced))
+        ranked.append(grave.anomaly(nats / threshold, displaced=displaced))
     return max(ranked, key=lambda severity: severity.rank, default=vocabulary.Severity.LOW)
-
-
-def anomaly_severity(ratio: float, *, displaced: bool) -> vocabulary.Severity:
-    """Return the severity of an anomaly.
-
-    Parameters
-    ----------
-    ratio
-        Its evidence as a multiple of the threshold.
-    displaced
-        Whether the credential was used from a strange place or with strange software. Strange work from the usual
-        place is mostly a change that nobody announced, however strange it is.
-
-    Examples
-    --------
-    >>> [anomaly_severity(ratio, displaced=True).value for ratio in (1.1, 2.0, 3.0)]
-    ['Low', 'Medium', 'High']
-    >>> [anomaly_severity(ratio, displaced=False).value for ratio in (1.1, 2.0, 3.0)]
-    ['Low', 'Low', 'Medium']
-    """
-    if not displaced:
-        return vocabulary.Severity.MEDIUM if ratio >= 3.0 else vocabulary.Severity.LOW
-    if ratio >= 2.5:
-        return vocabulary.Severity.HIGH
-    return vocabulary.Severity.MEDIUM if ratio >= 1.5 else vocabulary.Severity.LOW
