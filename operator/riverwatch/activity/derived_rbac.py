@@ -19,6 +19,9 @@ MAX_GRANTS = 2_000
 RBAC_GROUP = "rbac.authorization.k8s.io"
 """API group of roles and bindings."""
 
+RBAC_RESOURCES = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
+"""Everything in it."""
+
 ABILITIES: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     "everything": (frozenset({"*"}), frozenset({"*"}), frozenset({"*"})),
     "escalate": (frozenset({"escalate"}), frozenset({RBAC_GROUP}), frozenset({"roles", "clusterroles"})),
@@ -29,9 +32,9 @@ ABILITIES: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
         frozenset({"users", "groups", "serviceaccounts"}),
     ),
     "write-rbac": (
-        frozenset({"create", "update", "patch"}),
+        df.WRITE_VERBS,
         frozenset({RBAC_GROUP}),
-        frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"}),
+        RBAC_RESOURCES,
     ),
     "exec": (frozenset({"create", "get"}), frozenset({""}), frozenset({"pods/exec", "pods/attach"})),
     "nodes-proxy": (frozenset({"get", "create"}), frozenset({""}), frozenset({"nodes/proxy"})),
@@ -43,12 +46,12 @@ ABILITIES: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
         frozenset({"certificatesigningrequests/approval", "signers"}),
     ),
     "write-webhooks": (
-        frozenset({"create", "update", "patch"}),
+        df.WRITE_VERBS,
         frozenset({"admissionregistration.k8s.io"}),
         frozenset({"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}),
     ),
     "write-workloads": (
-        frozenset({"create", "update", "patch"}),
+        df.WRITE_VERBS,
         frozenset({"", "apps", "batch"}),
         derived_pod.BUILT_IN_WORKLOADS,
     ),

@@ -40,13 +40,16 @@ INTERNET = "the internet"
 PRIVATE = "private networks"
 """Zone of any other address."""
 
+HELM_RELEASE = "sh.helm.release.v1."
+"""Beginning of the names of the Secrets that Helm keeps releases in (its documentation, storage backends)."""
+
 _PLATFORM = re.compile(r"\([a-z0-9]+/[a-z0-9]+\)")
 """As client-go writes it: GOOS/GOARCH in brackets."""
 
 _GENERATED_TAIL = re.compile(
     r"(-[bcdfghjklmnpqrstvwxz2456789]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$|-[0-9a-f]{8,}$|-\d{5,}$"
 )
-_HELM_REVISION = re.compile(r"^(sh\.helm\.release\.v1\..+)\.v\d+$")
+_HELM_REVISION = re.compile(rf"^({re.escape(HELM_RELEASE)}.+)\.v\d+$")
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

@@ -11,7 +11,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from riverwatch.activity import derived_pod, derived_request, record
+from riverwatch.activity import derived_facts, derived_pod, derived_request, record
 from riverwatch.features import attributes
 
 MAX_BODY = 262_144
@@ -28,7 +28,6 @@ SHARED_HUBS = frozenset(
 )
 """Registries where everybody may publish: the organisation tells more than the host."""
 
-_WRITES = frozenset({"create", "update", "patch"})
 _SUBRESOURCES = frozenset({"", "ephemeralcontainers"})
 _KEY = b'"image"'
 _IMAGE = re.compile(rb'"image"\s*:\s*"([^"\\]{1,512})"')
@@ -47,7 +46,11 @@ def sources_of(activity: record.Activity) -> str:
 def sources_in(source: record.AuditRecord) -> str:
     """Return the same for a record of a workload that is not normalised yet."""
     target = source.object_ref
-    if source.verb not in _WRITES or target is None or (target.subresource or "") not in _SUBRESOURCES:
+    if (
+        source.verb not in derived_facts.WRITE_VERBS
+        or target is None
+        or (target.subresource or "") not in _SUBRESOURCES
+    ):
         return ""
     if source.user is None or derived_request.is_controller_name(source.user.username or ""):
         return ""

@@ -19,7 +19,6 @@ MAX_ADDRESSES = 10_000
 SETTLED_S = 60.0
 """Seconds of a stream in which kubelets may not have called yet; each renews a lease every ten seconds."""
 
-
 MAX_PER_NODE = 4
 """Addresses remembered of one node, the latest ones: dual stack, and one that came back with another address."""
 

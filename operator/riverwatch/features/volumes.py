@@ -13,7 +13,7 @@ import array
 import functools
 from typing import Any, NamedTuple
 
-from riverwatch.activity import record
+from riverwatch.activity import derived_facts, record
 from riverwatch.features import amounts, attributes
 
 WINDOWS = ((60.0, "1 minute"), (600.0, "10 minutes"), (3_600.0, "1 hour"), (86_400.0, "1 day"))
@@ -39,7 +39,6 @@ DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched", "dif
 asks for the same again and again, somebody who tries what he may do asks for this and that."""
 
 _LENGTHS = tuple((place, length_s) for place, (length_s, _) in enumerate(WINDOWS))
-_WRITES = frozenset({"create", "update", "patch"})
 _CHATTER = frozenset({"leases", "events", "tokenreviews", "subjectaccessreviews", "selfsubjectaccessreviews"})
 
 
@@ -64,7 +63,7 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
         return ("logs read", "namespaces touched")
     if subresource in attributes.CONNECT_SUBRESOURCES:
         return ("connections into pods", "namespaces touched")
-    if verb in _WRITES:
+    if verb in derived_facts.WRITE_VERBS:
         return ("writes", "namespaces touched")
     return ("lists", "namespaces touched") if verb == "list" else ()
 

@@ -156,9 +156,9 @@ class Credential(river_base.AnomalyDetector):
         nats = 0.0
         if known and use.address not in known:
             reused, moved = self._reused.get(use.kind, 0.0), self._moved.get(use.kind, 0.0)
-            nats = max(0.0, -math.log((PRIOR + moved) / (1.0 + reused)))
+            nats = max(0.0, _rarity(moved, reused))
         if use.off_node and use.address not in known:
-            off = -math.log((PRIOR + self._off_node) / (1.0 + self._on_node + self._off_node))
+            off = _rarity(self._off_node, self._on_node + self._off_node)
             nats = max(nats, off) if off >= LEAST_OFF_NODE_NATS else nats
         places = self._places.get(use.owner_uid, []) if use.owner_uid else []
         own = [use.own_address] if use.own_address else places
@@ -253,6 +253,11 @@ class Credential(river_base.AnomalyDetector):
         stored: dict[str, list[Any]] = later[0] if later else {}  # type: ignore[assignment]
         self._revisions = {family: (one[0], one[1], one[2]) for family, one in stored.items()}
         self._on_node, self._off_node = later[1] if len(later) > 1 else (0.0, 0.0)  # type: ignore[misc]
+
+
+def _rarity(happened: float, trials: float) -> float:
+    """Return the surprise in nats of what happened so often in so many trials; below 0 when it mostly did."""
+    return -math.log((PRIOR + happened) / (1.0 + trials))
 
 
 def _revision(use: Use) -> tuple[str, str]:

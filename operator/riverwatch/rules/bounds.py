@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from riverwatch.activity import derived_objects, derived_pod, derived_request, identities
+from riverwatch.activity import derived_facts, derived_objects, derived_pod, derived_request, identities
 
 MAX_BOXES = 24
 """Boxes kept per rule before they are merged into one."""
@@ -159,7 +159,7 @@ def of_texts_negated(field: str, texts: Iterable[str]) -> Boxes:
     return ANYTHING
 
 
-_WRITES = frozenset({"create", "update", "patch"})
+_WRITES = derived_facts.WRITE_VERBS
 
 _PRESENT: dict[str, Boxes] = {
     "impersonatedUser": (Box(impersonated=True),),

@@ -21,7 +21,7 @@ from riverwatch.models import bank, credential, drift
 from riverwatch.rules import base as rules_base
 from riverwatch.rules import engine
 from riverwatch.runtime import credential_use, memory, relearn, shortcut
-from riverwatch.scoring import cases, judge, policy, releases, triage
+from riverwatch.scoring import cases, judge, policy, triage
 from riverwatch.scoring import learning as learning_phase
 from riverwatch.sources import base as sources_base
 
@@ -264,7 +264,7 @@ class Pipeline:
             siblings=self.inventory.siblings(activity.principal),
             volume=volume,
         )
-        self.judge.releases.see(activity)
+        released = self.judge.releases.see(activity)
         use = credential_use.of(activity, self.inventory, self.node_places)
         activity = engine.answering(activity, hits) if hits else activity
         parts = self.models.opinion(measured, use) if mode.models_judge else []
@@ -293,7 +293,7 @@ class Pipeline:
         if verdict is not None and verdict.hold:
             self.volumes.doubt(measured.identity, activity.time_s)
         elif mode.models_learn:
-            self._learn(activity, measured, use, quiet_key=0 if hits or releases.is_release(activity) else key)
+            self._learn(activity, measured, use, quiet_key=0 if hits or released else key)
         if relearned:
             relearn.beside(self.models, self.judge, question, verdict, age_s=self.learning.age_s())
         if verdict is None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from riverwatch.activity import derived_request, identities, record
+from riverwatch.activity import derived_facts, derived_rbac, derived_request, identities, record
 from riverwatch.features import attributes, catalog
 from riverwatch.models import base
 from riverwatch.scoring import sensitivity
@@ -101,8 +101,7 @@ _PLACES = frozenset({"namespace", "scope"})
 _DAMPED = frozenset(name for name, one in _FACETS.items() if one in {catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 _WORK = _DAMPED | {name for name, one in _FACETS.items() if one is catalog.Facet.WHAT}
 _OBJECT = frozenset({"object"})
-_UPKEEP = frozenset({"create", "update", "patch"})
-_WRITES = _UPKEEP | {"delete"}
+_WRITES = derived_facts.WRITE_VERBS | {"delete"}
 _WRITTEN = frozenset({"action", "namespace", "scope", "object", "rule"})
 """Attributes of a write that say what kind of object it was and where; not how many, nor which image."""
 _DONE = _WRITTEN | {"image", "outcome"}
@@ -110,7 +109,6 @@ _MEANT = sensitivity.SUBRESOURCES | {"scale"}
 """Subresources that are written on purpose: what runs something, hands something out, or turns something off."""
 _ASKS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 """API groups whose objects are questions, though they are created."""
-_RIGHTS = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
 
 
 class Explained(NamedTuple):
@@ -268,11 +266,11 @@ def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
     """
     return (
         activity.principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT
-        and activity.verb in _UPKEEP
+        and activity.verb in derived_facts.WRITE_VERBS
         and not activity.failed
         and activity.subresource not in _MEANT
         and activity.api_group not in _ASKS
-        and (rights or activity.resource not in _RIGHTS)
+        and (rights or activity.resource not in derived_rbac.RBAC_RESOURCES)
     )
 
 

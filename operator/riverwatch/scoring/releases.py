@@ -7,10 +7,8 @@ controller does, so what follows from the same identity belongs to the release. 
 
 from __future__ import annotations
 
-from riverwatch.activity import record
-
-PREFIX = "sh.helm.release.v1."
-"""Beginning of the names of those Secrets (Helm's documentation, storage backends)."""
+from riverwatch.activity import derived_facts, record
+from riverwatch.features import attributes
 
 RELEASE_S = 600.0
 """Seconds for which a release explains what its writer does: Helm's own time limit is five minutes, hooks included."""
@@ -29,8 +27,8 @@ def is_release(activity: record.Activity) -> bool:
     """
     return (
         activity.resource == "secrets"
-        and activity.name.startswith(PREFIX)
-        and activity.verb in {"create", "update", "patch"}
+        and activity.name.startswith(attributes.HELM_RELEASE)
+        and activity.verb in derived_facts.WRITE_VERBS
         and not activity.failed
     )
 
@@ -41,14 +39,16 @@ class Releases:
     def __init__(self) -> None:
         self._written: dict[str, float] = {}
 
-    def see(self, activity: record.Activity) -> None:
-        """Remember the writer of a revision; other activities are passed over."""
-        if is_release(activity):
-            username = activity.principal.username
-            self._written.pop(username, None)
-            self._written[username] = activity.time_s
-            if len(self._written) > MAX_WRITERS:
-                del self._written[next(iter(self._written))]
+    def see(self, activity: record.Activity) -> bool:
+        """Remember the writer of a revision; return whether it was one."""
+        if not is_release(activity):
+            return False
+        username = activity.principal.username
+        self._written.pop(username, None)
+        self._written[username] = activity.time_s
+        if len(self._written) > MAX_WRITERS:
+            del self._written[next(iter(self._written))]
+        return True
 
     def explains(self, activity: record.Activity) -> str:
         """Say so when the identity is in the middle of a release; empty when it is not."""

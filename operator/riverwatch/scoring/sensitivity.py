@@ -5,7 +5,7 @@ The weights say how useful the thing is to an attacker, never who does it. Pure;
 
 from __future__ import annotations
 
-from riverwatch.activity import record
+from riverwatch.activity import derived_rbac, record
 
 SENSITIVE = 1.3
 """Weight of credentials, RBAC, code execution and admission: what an attacker needs next."""
@@ -16,18 +16,12 @@ PLAIN = 1.0
 CHATTER = 0.4
 """Weight of records that every client writes by itself: leases, its own events, discovery, health."""
 
-_SENSITIVE_RESOURCES = frozenset(
-    {
-        "secrets",
-        "roles",
-        "clusterroles",
-        "rolebindings",
-        "clusterrolebindings",
-        "certificatesigningrequests",
-        "mutatingwebhookconfigurations",
-        "validatingwebhookconfigurations",
-    }
-)
+_SENSITIVE_RESOURCES = derived_rbac.RBAC_RESOURCES | {
+    "secrets",
+    "certificatesigningrequests",
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+}
 SUBRESOURCES = frozenset({"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"})
 """Subresources that run something or hand something out."""
 

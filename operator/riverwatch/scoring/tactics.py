@@ -6,7 +6,7 @@ so that an incident can be told in the order in which it went on. Pure; called b
 
 from __future__ import annotations
 
-from riverwatch.activity import derived_pod, record
+from riverwatch.activity import derived_pod, derived_rbac, record
 
 INITIAL_ACCESS = "Initial Access"
 DISCOVERY = "Discovery"
@@ -21,7 +21,6 @@ IMPACT = "Impact"
 _READS = frozenset({"get", "list", "watch"})
 _DELETES = frozenset({"delete", "deletecollection"})
 _WAYS_IN = frozenset({"exec", "attach", "portforward", "proxy", "ephemeralcontainers"})
-_RIGHTS = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
 _FOOTHOLDS = frozenset(
     {
         "serviceaccounts",
@@ -52,7 +51,7 @@ def tactic_of(activity: record.Activity) -> str:
         return DISCOVERY
     if activity.verb in _READS:
         return CREDENTIAL_ACCESS if activity.resource == "secrets" else DISCOVERY
-    if activity.resource in _RIGHTS:
+    if activity.resource in derived_rbac.RBAC_RESOURCES:
         return PRIVILEGE_ESCALATION
     if activity.resource in _FOOTHOLDS:
         return PERSISTENCE
