@@ -32,6 +32,12 @@ class UserExtra(
     node_name: list[str] | None = None
     credential_id: list[str] | None = None
 
+    @property
+    def credential(self) -> str:
+        """What names the credential: its id, before Kubernetes 1.30 the uid of its pod; empty when neither is told."""
+        given = self.credential_id or self.pod_uid
+        return given[0] if given else ""
+
 
 class UserInfo(msgspec.Struct, gc=False):
     """`user` and `impersonatedUser` of an audit record."""

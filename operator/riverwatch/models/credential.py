@@ -1,8 +1,9 @@
 """Stage 4b, the credential model: one credential is used from two places.
 
-A pod-bound token names itself in ``user.extra`` (``authentication.kubernetes.io/credential-id``) and belongs to one
-pod, which has one address; a kubelet's certificate belongs to one node. Use from a second address is near-certain
-theft, unless this cluster's network makes it common (proxies, address translation), which the model learns:
+A pod-bound token names itself in ``user.extra`` (``authentication.kubernetes.io/credential-id``; before Kubernetes 1.30
+only its pod, whose uid stands for it) and belongs to one pod, which has one address; a kubelet's certificate belongs to
+one node. Use from a second address is near-certain theft, unless this cluster's network makes it common (proxies,
+address translation), which the model learns:
 
     P(a credential moves) = (PRIOR + moved) / (1 + credentials seen more than once)
 
@@ -34,8 +35,8 @@ CARD = base.ModelCard(
     warm_up="about 20 credentials that were used twice",
     memory="at most 20,000 credentials, about 300 bytes each",
     blind_spots=(
-        "Tokens without a credential id (Kubernetes before 1.30, legacy tokens).",
-        "Use from inside the pod, or from another pod behind the same address.",
+        "Tokens that name neither themselves nor a pod (legacy tokens), kubelets before Kubernetes 1.30.",
+        "Use from inside the pod, from another pod behind the same address, or from where tokens are handed on.",
     ),
 )
 
@@ -57,6 +58,13 @@ PRIOR = 0.1
 MISMATCH_NATS = 6.0
 """Surprise added when the owner's address is known and it is another: about 1 in 400, a cautious figure for stale
 inventories and for pods that come back with another address when their node was restarted."""
+
+RELAY_OWNERS = 3
+"""Owners whose credentials moved to an address without being flagged until it counts as a relay: something that is
+handed tokens and acts with them, as OpenShift's image registry does with those of its builds."""
+
+MAX_RELAYS = 4_096
+"""Addresses of which such moves are counted; the one that came first is forgotten first."""
 
 LEAST_OFF_NODE_NATS = 3.0
 """Surprise from which a token off its node is told: where more of them are, pods call from their own addresses."""
@@ -123,6 +131,8 @@ class Credential(river_base.AnomalyDetector):
         self._moved: dict[str, float] = {}
         self._revisions: dict[str, tuple[str, float, int]] = {}
         """Deployment -> hash of the template of its latest pods, record time since when, and how many were seen."""
+        self._relays: dict[str, int] = {}
+        """Address -> owners whose credentials were used from there after another address."""
         self._on_node = 0.0
         """Decayed number of tokens whose first use came from the address of their node."""
         self._off_node = 0.0
@@ -153,8 +163,8 @@ class Credential(river_base.AnomalyDetector):
     def opinion(self, use: Use) -> base.Surprise | None:
         """Return the surprise of a use, or None when it is where the credential belongs."""
         known = self._addresses.get(use.credential, [])[1:]
-        nats = 0.0
-        if known and use.address not in known:
+        nats, relay = 0.0, self._relays.get(use.address, 0) >= RELAY_OWNERS
+        if known and use.address not in known and not relay:
             reused, moved = self._reused.get(use.kind, 0.0), self._moved.get(use.kind, 0.0)
             nats = max(0.0, _rarity(moved, reused))
         if use.off_node and use.address not in known:
@@ -162,7 +172,7 @@ class Credential(river_base.AnomalyDetector):
             nats = max(nats, off) if off >= LEAST_OFF_NODE_NATS else nats
         places = self._places.get(use.owner_uid, []) if use.owner_uid else []
         own = [use.own_address] if use.own_address else places
-        wrong_place = bool(own) and use.address not in own and use.address not in known
+        wrong_place = bool(own) and use.address not in own and use.address not in known and not relay
         if wrong_place or use.owner_gone:
             nats += MISMATCH_NATS
         if nats <= 0.0:
@@ -204,7 +214,14 @@ class Credential(river_base.AnomalyDetector):
                 self._moved[use.kind] = self._moved.get(use.kind, 0.0) + 1.0
             known.append(use.address)
             self.edition += 1
+            if not use.owner_uid:
+                self._learn_relay(use.address)
             del known[1 : max(1, len(known) - MAX_ADDRESSES)]
+
+    def _learn_relay(self, address: str) -> None:
+        self._relays[address] = self._relays.get(address, 0) + 1
+        if len(self._relays) > MAX_RELAYS:
+            del self._relays[next(iter(self._relays))]
 
     def _learn_node(self, use: Use) -> None:
         if use.node_addresses:
@@ -235,6 +252,8 @@ class Credential(river_base.AnomalyDetector):
         places = self._places.setdefault(use.owner_uid, [])
         if use.address not in places:
             places.append(use.address)
+            if len(places) > 1:
+                self._learn_relay(use.address)
             self.edition += len(places) > MAX_ADDRESSES
             del places[: max(0, len(places) - MAX_ADDRESSES)]
         if len(self._places) > self.max_credentials:
@@ -244,7 +263,7 @@ class Credential(river_base.AnomalyDetector):
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
         nodes = [self._on_node, self._off_node]
-        return [self._addresses, self._reused, self._moved, self._places, self._revisions, nodes]
+        return [self._addresses, self._reused, self._moved, self._places, self._revisions, nodes, self._relays]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
@@ -253,6 +272,7 @@ class Credential(river_base.AnomalyDetector):
         stored: dict[str, list[Any]] = later[0] if later else {}  # type: ignore[assignment]
         self._revisions = {family: (one[0], one[1], one[2]) for family, one in stored.items()}
         self._on_node, self._off_node = later[1] if len(later) > 1 else (0.0, 0.0)  # type: ignore[misc]
+        self._relays = later[2] if len(later) > 2 else {}  # type: ignore[assignment]
 
 
 def _rarity(happened: float, trials: float) -> float:

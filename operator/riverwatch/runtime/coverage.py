@@ -203,7 +203,7 @@ class Coverage:
         extra = one.user.extra if one.user else None
         self._fields[Field.ADDRESS] += bool(one.source_ips and one.source_ips[0])
         self._fields[Field.AGENT] += bool(one.user_agent)
-        self._fields[Field.CREDENTIAL] += bool(extra and extra.credential_id)
+        self._fields[Field.CREDENTIAL] += bool(extra and extra.credential)
         self._fields[Field.CODE] += bool(code)
         self._refused += code in (401, 403)
         if one.annotations and b"audit.k8s.io/truncated" in bytes(one.annotations):

@@ -12,28 +12,25 @@ from riverwatch.models import credential
 
 def of(activity: record.Activity, known: inventory.Inventory, nodes: node_places.NodePlaces) -> credential.Use | None:
     """Return the use of a bound credential; None for one that is bound to no pod and no node."""
-    if not activity.credential_id or not activity.source_ip:
+    user = activity.record.user
+    extra = user.extra if user else None
+    name = extra.credential if extra else ""
+    if not name or not activity.source_ip:
         return None
     principal = activity.principal
     if principal.kind is identities.PrincipalKind.NODE:
-        return credential.Use(activity.credential_id, "certificate", principal.name, activity.source_ip)
+        return credential.Use(name, "certificate", principal.name, activity.source_ip)
     if not activity.token_pod:
         return None
     own = known.pod_addresses(principal.namespace, activity.token_pod)
     return credential.Use(
-        activity.credential_id,
+        name,
         "token",
         f"pod {principal.namespace}/{activity.token_pod}",
         activity.source_ip,
         own_address=own[0] if own and activity.source_ip not in own else activity.source_ip if own else "",
         owner_gone=known.ended(principal.namespace, activity.token_pod),
-        owner_uid=_pod_uid(activity),
+        owner_uid=extra.pod_uid[0] if extra and extra.pod_uid else "",
         time_s=activity.time_s,
         node_addresses=nodes.of(activity.token_node) if activity.token_node else (),
     )
-
-
-def _pod_uid(activity: record.Activity) -> str:
-    user = activity.record.user
-    extra = user.extra if user else None
-    return extra.pod_uid[0] if extra and extra.pod_uid else ""

@@ -149,7 +149,7 @@ class Pipeline:
             return None
         self.used += 1
         self.bodies_seen += activity.record.request_object is not record.ABSENT
-        self.credentials_seen += activity.credential_id != ""
+        self.credentials_seen += _names_credential(activity)
         self.advance(activity.time_s)
         loud, volume = found.loud, found.volume
         if found.activity is None:
@@ -330,6 +330,11 @@ class Pipeline:
         elif use is not None:
             # Where credentials belong is a fact about the cluster, not a habit of the namespace.
             self.models.credentials.learn(use)
+
+
+def _names_credential(activity: record.Activity) -> bool:
+    user = activity.record.user
+    return user is not None and user.extra is not None and user.extra.credential != ""
 
 
 def _place(where: str, place: int) -> str:

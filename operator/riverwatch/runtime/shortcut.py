@@ -150,7 +150,7 @@ class Shortcut:
             else:
                 now_s = time_s if time_s > now_s else now_s  # noqa: FURB136 - a call costs more
                 extra = source.user.extra if source.user is not None else None
-                named = extra is not None and bool(extra.credential_id and extra.credential_id[0])
+                named = extra is not None and bool(extra.credential_id or extra.pod_uid)
                 if known.asks or known.kinds or now_s >= sweep_s or (named and not at_home(extra, known)):
                     learning.now_s = now_s
                     try:
@@ -326,10 +326,9 @@ class Shortcut:
 
     def _at_home(self, extra: record.UserExtra | None, known: routine.Known) -> bool:
         """Tell whether nothing can be learned from the use of a credential: it is bound to nothing, or in its place."""
-        if extra is None or not extra.credential_id or not known.learns or not known.source_ip:
+        if extra is None or not known.learns or not known.source_ip or not (credential := extra.credential):
             return True
         credentials, pods = self._through.models.credentials, self._through.inventory
-        credential = extra.credential_id[0]
         pod, uid = extra.pod_name and extra.pod_name[0], extra.pod_uid and extra.pod_uid[0]
         use = hash((credential, pod, uid, credentials.edition, pods.edition))
         if use == known.place_of_use:

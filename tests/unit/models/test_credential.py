@@ -109,3 +109,41 @@ def test_a_token_of_an_unknown_node_is_not_compared():
         model.learn(off_node(number))
     unknown = credential.Use("JTI=201", "token", "pod web/front", "10.0.0.2")
     assert model.opinion(unknown) is None
+
+
+def moved(pods: int, relay: str = "10.9.9.9") -> credential.Credential:
+    """Pods that hand their token to one place each after having used it themselves."""
+    model = credential.Credential()
+    for number in range(pods):
+        for address in (f"10.0.0.{number}", relay):
+            model.learn(credential.Use(f"JTI={number}", "token", f"pod web/{number}", address, owner_uid=f"u{number}"))
+    return model
+
+
+def handed_on(address: str) -> credential.Use:
+    return credential.Use("JTI=last", "token", "pod web/last", address, owner_uid="last")
+
+
+def test_where_tokens_are_handed_on_is_learned_and_elsewhere_stays_theft():
+    model = moved(credential.RELAY_OWNERS)
+    model.learn(handed_on("10.0.1.1"))
+    assert model.opinion(handed_on("10.9.9.9")) is None
+    assert model.opinion(handed_on("10.9.9.8")).nats > credential.MISMATCH_NATS
+
+
+def test_fewer_moves_make_no_relay():
+    model = moved(credential.RELAY_OWNERS - 1)
+    model.learn(handed_on("10.0.1.1"))
+    assert model.opinion(handed_on("10.9.9.9")) is not None
+
+
+def test_relays_survive_a_checkpoint_and_are_bounded(monkeypatch):
+    monkeypatch.setattr(credential, "MAX_RELAYS", 1)
+    model = moved(credential.RELAY_OWNERS)
+    again = credential.Credential()
+    again.load(model.dump())
+    again.learn(handed_on("10.0.1.1"))
+    assert again.opinion(handed_on("10.9.9.9")) is None
+    for address in ("10.1.0.1", "10.1.0.2"):
+        model.learn(handed_on(address))
+    assert len(model.dump()[6]) == 1

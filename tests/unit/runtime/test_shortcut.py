@@ -231,9 +231,13 @@ def test_a_copy_is_counted_as_one(settled):
     assert tally.skipped == {base.SkipReason.DUPLICATE: 1}
 
 
-def test_a_token_from_a_second_address_is_judged():
-    token = {
-        "authentication.kubernetes.io/credential-id": ["JTI=1"],
+@pytest.mark.parametrize(
+    "named",
+    [{"authentication.kubernetes.io/credential-id": ["JTI=1"]}, {}],
+    ids=["by its id", "before Kubernetes 1.30, by its pod"],
+)
+def test_a_token_from_a_second_address_is_judged(named):
+    token = named | {
         "authentication.kubernetes.io/pod-name": ["front-1"],
         "authentication.kubernetes.io/pod-uid": ["7"],
     }
