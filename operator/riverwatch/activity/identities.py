@@ -78,6 +78,9 @@ CONTROLLERS = frozenset(
 """Service accounts of the controllers inside kube-controller-manager, by exact name (Kubernetes' bootstrap policy), and
 of those inside OpenShift's controller managers."""
 
+CLOUD_ACCOUNTS = ".gserviceaccount.com"
+"""Ending of the user names of Google Cloud's service accounts (Google Cloud, service account types)."""
+
 CACHE_SIZE = 65_536
 """Principals kept: more than the identities of the largest clusters supported (10,000), about 10 MB at worst."""
 
@@ -104,6 +107,19 @@ class Principal(msgspec.Struct, gc=False, frozen=True):
     def label(self) -> str:
         """``namespace/name`` of a service account, else the name."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+def is_software(principal: Principal) -> bool:
+    """Tell whether a program acts that is no part of the control plane: a service account, the cluster's or a cloud's.
+
+    Examples
+    --------
+    >>> is_software(classify("system:serviceaccount:web:front")), is_software(classify("ann@example.com"))
+    (True, False)
+    """
+    if principal.kind is PrincipalKind.USER:
+        return principal.username.endswith(CLOUD_ACCOUNTS)
+    return principal.kind is PrincipalKind.SERVICE_ACCOUNT
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

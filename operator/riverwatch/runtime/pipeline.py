@@ -286,6 +286,7 @@ class Pipeline:
                 warm=self.learning.warm(rules, records=self.models.records),
                 muted=self.learning.muted,
                 policy=rules,
+                age_s=self.learning.age_s(),
                 renewed=use is not None and self.models.credentials.renewed(use),
                 say=advice.summary,
             )

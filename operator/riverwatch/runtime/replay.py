@@ -93,7 +93,7 @@ def _blind_spots(through: pipeline.Pipeline) -> tuple[str, ...]:
         )
     if through.used and not through.credentials_seen:
         told.append(
-            "No credential ids and no pods' uids were seen in user.extra (an old Kubernetes, or a wrapper that drops them): "
+            "No credential ids and no uids of pods were seen in user.extra (old Kubernetes, or a wrapper drops them): "
             "use of one token from two places cannot be told."
         )
     return tuple(told)

@@ -13,7 +13,7 @@ import msgspec
 from riverwatch.features import vector, volumes
 from riverwatch.models import base, credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, overlap
+from riverwatch.scoring import argument, circumstances, overlap
 
 IDLE_S = 1_800.0
 """Seconds without novelty that close a case: longer than the ten minutes between steps of a patient attacker."""
@@ -85,7 +85,13 @@ class Case(msgspec.Struct):
     cap: float = 0.0
     """Evidence in nats below which a raised case still counts as ordinary life."""
     nats: float = 0.0
-    """Evidence added up, nats."""
+    """Evidence added up, nats, under the circumstances that made it weigh most."""
+    strange: dict[str, float] = {}
+    """Attribute -> largest novelty of it, nats."""
+    because: tuple[str, ...] = ()
+    """Those circumstances, in the words of `scoring.circumstances`."""
+    factor: float = 1.0
+    """What they made of the evidence."""
     amount: int = 0
     """Largest amount among the novelties."""
 
@@ -109,6 +115,7 @@ class Case(msgspec.Struct):
                 continue
             self.pairs.add(pair)
             fresh.append(self._amount(part) if part.feature == "volume" else part)
+            self.strange[part.feature] = max(self.strange.get(part.feature, 0.0), fresh[-1].nats)
         strength = overlap.strength(fresh) * factor
         if strength > 0.0:
             self.parts.extend(fresh)
@@ -117,8 +124,13 @@ class Case(msgspec.Struct):
             self.strengths.append(strength)
             self.strengths.sort(reverse=True)
             del self.strengths[MAX_STRONGEST:]
-            self.nats = sum(value * FADE**place for place, value in enumerate(self.strengths))
         return strength
+
+    def weigh(self, weight: circumstances.Weight) -> None:
+        """Weigh what was added up under the circumstances of the record that was added last."""
+        nats = weight.factor * sum(value * FADE**place for place, value in enumerate(self.strengths))
+        if nats > self.nats:
+            self.nats, self.because, self.factor = nats, weight.because, weight.factor
 
     def _amount(self, part: base.Surprise) -> base.Surprise:
         count = volumes.amount_of(part.observed)

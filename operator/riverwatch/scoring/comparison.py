@@ -7,12 +7,15 @@ is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from riverwatch.activity import record
 from riverwatch.models import base as models_base
-from riverwatch.scoring import cases
+from riverwatch.rules import base as rules_base
+from riverwatch.scoring import cases, circumstances, sensitivity
 
 DAY_S = 86_400.0
 """Seconds."""
@@ -60,11 +63,11 @@ class Comparison:
         version: str,
         key: str,
         parts: list[models_base.Surprise],
+        activity: record.Activity,
         *,
-        time_s: float,
+        hits: Sequence[rules_base.RuleHit],
         age_s: float,
         rule_nats: float,
-        factor: float,
         threshold: float,
         raised: bool,
         from_s: float,
@@ -81,12 +84,14 @@ class Comparison:
             Actor, as `judge.case_key` has it.
         parts
             What was new to the shadow, damped.
-        time_s, age_s
-            Record time, and the time seen so far, seconds.
+        activity
+            The activity.
+        hits
+            Its rule hits that may raise.
+        age_s
+            Record time seen so far, seconds.
         rule_nats
             Evidence of the rule hits of the case.
-        factor
-            Weight for the sensitivity of what was touched.
         threshold
             Evidence that a case needs, nats.
         raised
@@ -94,7 +99,7 @@ class Comparison:
         from_s
             Record time from which the shadow counts.
         """
-        tally = self.tallies.get(home)
+        tally, time_s = self.tallies.get(home), activity.time_s
         if tally is None or tally.version != version:
             self.drop(home)
             tally = self.tallies[home] = Tally(version, from_s)
@@ -102,7 +107,8 @@ class Comparison:
         for ended in book.close_until(time_s, age_s=age_s):
             ours.discard(ended.key)
         case = book.touch(key, time_s)
-        case.add(parts, time_s=time_s, factor=factor)
+        case.add(parts, time_s=time_s, factor=sensitivity.factor(activity))
+        case.weigh(circumstances.weigh(activity, case.strange, parts, hits, age_s=age_s))
         would = case.raised or case.nats + rule_nats >= threshold
         if time_s >= from_s:
             _count(tally, before=(key in ours, case.raised), now=(raised or key in ours, would))

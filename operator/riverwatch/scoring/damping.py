@@ -94,6 +94,11 @@ SETTLED_S = 86_400.0
 MAX_YOUNG = 20_000
 """Namespaces and objects remembered, the oldest forgotten first."""
 
+NEW_NAMESPACE = "the namespace is new"
+NEW_OBJECT = "the object is new"
+NEW = frozenset({NEW_NAMESPACE, NEW_OBJECT})
+"""Why what is about something young counts less."""
+
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _FROM = catalog.Facet.WHERE_FROM
 _ASKED = frozenset({"action", "outcome", "object"})
@@ -144,12 +149,12 @@ class Young:
     def namespace_explains(self, activity: record.Activity) -> str:
         """Say so when the namespace is so young that nobody can have a habit about it; empty when it is not."""
         young = self._settled(activity.time_s) and self._young(activity.namespace, activity.time_s)
-        return "the namespace is new" if young else ""
+        return NEW_NAMESPACE if young else ""
 
     def object_explains(self, activity: record.Activity) -> str:
         """Say the same of the object, which says nothing about the namespace that it was made in."""
         young = self._settled(activity.time_s) and self._young(_object(activity), activity.time_s)
-        return "the object is new" if young else ""
+        return NEW_OBJECT if young else ""
 
     def _settled(self, time_s: float) -> bool:
         return self._began_s is not None and time_s - self._began_s >= SETTLED_S

@@ -14,13 +14,19 @@ from riverwatch import vocabulary
 from riverwatch.activity import identities
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, wording
+from riverwatch.scoring import argument, circumstances, wording
 
 MAX_REASONS = 8
 """Reasons kept in one explanation; the rest is counted in evidence."""
 
 MAX_RULES = 3
 """Rules told one by one in an explanation; the others are counted."""
+
+MAX_CIRCUMSTANCES = 3
+"""Circumstances told, the weightiest first."""
+
+LEAST_TOLD_FACTOR = 0.1
+"""Weights nearer to 1 than this are not told."""
 
 MAX_SWAPS = 4
 """Changes told one by one in a counterfactual; the others are counted."""
@@ -54,7 +60,12 @@ def frequency(part: base.Surprise) -> vocabulary.Frequency:
 
 
 def reasons(
-    parts: list[base.Surprise], hits: list[rules_base.RuleHit], *, share_of_rules: float, home: str
+    parts: list[base.Surprise],
+    hits: list[rules_base.RuleHit],
+    *,
+    share_of_rules: float,
+    home: str,
+    weight: circumstances.Weight = circumstances.NONE,
 ) -> list[argument.Reason]:
     """Return the reasons of a case, the strongest first.
 
@@ -68,16 +79,34 @@ def reasons(
         0..1. Part of the evidence that rules brought.
     home
         Words for the group that the identity was compared with, for example ``in its namespace``.
+    weight
+        What the circumstances made of what was new.
     """
     told = _rule_reasons(hits, share_of_rules)
     strongest = by_feature(parts)
     if hits:
         strongest.pop("rule", None)
     total = sum(part.nats for listed in strongest.values() for part in listed) or 1.0
-    for listed, nats in merged(strongest):
-        told.append(_reason(listed, (1.0 - share_of_rules) * nats / total, home=home))
+    for place, (listed, nats) in enumerate(merged(strongest)):
+        one = _reason(listed, (1.0 - share_of_rules) * nats / total, home=home)
+        told.append(one if place else msgspec.structs.replace(one, text=one.text + weighed(weight)))
     told.sort(key=lambda reason: -reason.contribution)
     return told[:MAX_REASONS]
+
+
+def weighed(weight: circumstances.Weight) -> str:
+    """Say what the circumstances made of all that was new; nothing when it is next to nothing.
+
+    Examples
+    --------
+    >>> weighed(circumstances.Weight(2.15, ("programs seldom do anything new", "it was an unusual hour")))
+    ' All that was new counts 2.1 times as much, because programs seldom do anything new and it was an unusual hour.'
+    """
+    if not weight.because or abs(weight.factor - 1.0) < LEAST_TOLD_FACTOR:
+        return ""
+    *first, last = weight.because[:MAX_CIRCUMSTANCES]
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f" All that was new counts {weight.factor:.1f} times as much, because {listed}."
 
 
 def merged(strongest: dict[str, list[base.Surprise]]) -> list[tuple[list[base.Surprise], float]]:

@@ -24,6 +24,7 @@ from riverwatch.scoring import (
     budget,
     calibrate,
     cases,
+    circumstances,
     comparison,
     damping,
     policy,
@@ -75,6 +76,8 @@ class Question(msgspec.Struct):
     muted: bool
     """Whether nothing may be raised, because the record lies before the end of learning that the user named."""
     policy: policy.EffectivePolicy
+    age_s: float
+    """Seconds of record time since the first record."""
     renewed: bool
     """Whether the software that acts was replaced within the last day."""
     say: Callable[[record.Activity], str]
@@ -192,6 +195,9 @@ class Judge:
         parts = self._damped(parts, question)
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
+        weight = circumstances.weigh(activity, case.strange, parts, loud, age_s=question.age_s)
+        case.weigh(weight)
+        strength *= weight.factor
         case.hit(loud, news=_is_news(question))
         rule_nats = _case_rule_nats(case, question)
         nats = case.nats + rule_nats
@@ -248,10 +254,10 @@ class Judge:
             version,
             case_key(activity),
             self._damped(parts, question),
-            time_s=activity.time_s,
+            activity,
+            hits=question.hits,
             age_s=age_s,
             rule_nats=_case_rule_nats(verdict.case, question) if verdict is not None else 0.0,
-            factor=sensitivity.factor(activity),
             threshold=self.threshold(question.policy),
             raised=verdict is not None and verdict.raised,
             from_s=from_s,

@@ -72,6 +72,8 @@ def records(*, size: int = 4_000, seed: int = 7) -> tuple[record.AuditRecord, ..
             made.append(_template(time_s) if step == TEMPLATE_STEP else _pod_of_template(time_s))
         if step == KUBELET_STEP:
             made.append(_kubelet(time_s))
+        if step in (400, size - 200):
+            made.append(_by_hand(time_s, "web" if step == 400 else "kube-system"))
         made.append(_odd(rng, time_s) if rng.random() < (0.01 if time_s > LEARN_S else 0.001) else _usual(rng, time_s))
         if time_s > LEARN_S and rng.random() < 0.005:
             made.append(_new_here(rng, time_s))
@@ -89,6 +91,23 @@ def _kubelet(time_s: float) -> record.AuditRecord:
         source_ip="203.0.113.7",
         user_agent="kubelet/v1.34",
         audit_id="kubelet",
+    )
+
+
+def _by_hand(time_s: float, namespace: str) -> record.AuditRecord:
+    """A weak finding, which takes from the budget: a rule of severity Medium, and hardly anything new."""
+    return testing.audit_record(
+        time_s=time_s,
+        user="person-2@example.com",
+        verb="create",
+        resource="pods",
+        subresource="exec",
+        namespace=namespace,
+        name="front-1",
+        source_ip="10.4.0.12",
+        user_agent="app-2/1.0",
+        code=101,
+        audit_id=f"by-hand-{namespace}",
     )
 
 

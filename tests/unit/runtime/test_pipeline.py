@@ -45,14 +45,14 @@ def odd_morning(at_s: float) -> list:
         testing.audit_record(
             time_s=at_s + number,
             verb="delete",
-            resource="deployments",
-            namespace="elsewhere",
-            name=f"front-{number}",
+            resource=resource,
+            namespace="web",
+            name="front",
             user="system:serviceaccount:web:app-1",
             source_ip="10.4.1.19",
             user_agent="app-1/1.0",
         )
-        for number in range(3)
+        for number, resource in enumerate(("deployments", "statefulsets", "daemonsets"))
     ]
 
 

@@ -1,0 +1,108 @@
+"""The weights of a case: which circumstances hold, what they make of it, and what is said about them."""
+
+from __future__ import annotations
+
+import pytest
+
+from riverwatch import testing
+from riverwatch.activity import normalise
+from riverwatch.models import base
+from riverwatch.scoring import cases, circumstances
+
+DAY_S = 86_400.0
+PROGRAM = "system:serviceaccount:web:front"
+PERSON = "ann@example.com"
+NODE = "system:node:worker-1"
+CLOUD = "deployer@project.iam.gserviceaccount.com"
+
+
+def part(feature: str, observed: str = "x", nats: float = 5.0, **changes) -> base.Surprise:
+    fields = {"model": "novelty", "bursts": 9, "age_s": DAY_S, "usual": (), "unseen_in": (), "siblings": 0}
+    return base.Surprise(feature=feature, observed=observed, nats=nats, **{**fields, **changes})
+
+
+def weigh(*parts: base.Surprise, strange=(), age_s: float = DAY_S, **record) -> circumstances.Weight:
+    activity = normalise.from_audit(testing.audit_record(**record))
+    held = {one.feature: one.nats for one in parts} | dict.fromkeys(strange, 5.0)
+    return circumstances.weigh(activity, held, parts, (), age_s=age_s)
+
+
+def factor(**given) -> float:
+    return weigh(**given).factor
+
+
+LIKE_THE_OTHERS = part("object", "secrets web/a-tls", usual=(("secrets shop/b-tls", 5), ("secrets blog/c-tls", 2)))
+OTHERWISE = part("object", "secrets web/a-key", usual=(("secrets shop/b-tls", 5), ("secrets blog/c-tls", 2)))
+
+MORE = {
+    "a program, not a person": ({"user": PROGRAM}, {"user": PERSON}),
+    "a cloud's account is a program": ({"user": CLOUD}, {"user": PERSON}),
+    "read, not refused": ({"user": PROGRAM}, {"user": PROGRAM, "code": 403}),
+    "read, not written": ({"user": PROGRAM}, {"user": PROGRAM, "verb": "patch"}),
+    "there, not missing": ({"user": PERSON}, {"user": PERSON, "code": 404}),
+    "patched, not made": ({"user": PERSON, "verb": "patch"}, {"user": PERSON, "verb": "create"}),
+    "a person elsewhere": ({"user": PERSON, "strange": ("network",)}, {"user": PERSON}),
+    "a person with the usual client": ({"user": PERSON}, {"user": PERSON, "strange": ("agent",)}),
+    "a program with another client": ({"user": PROGRAM, "strange": ("agent",)}, {"user": PROGRAM}),
+    "a program on its node": ({"user": PROGRAM}, {"user": PROGRAM, "strange": ("network",)}),
+    "an unusual hour": ({"user": PERSON, "strange": ("hour",)}, {"user": PERSON}),
+    "a person's logs": (
+        {"user": PERSON, "resource": "pods", "subresource": "log"},
+        {"user": PERSON, "resource": "pods"},
+    ),
+    "a program in a pod, not a person": (
+        {"user": PROGRAM, "resource": "pods", "subresource": "exec", "verb": "create"},
+        {"user": PERSON, "resource": "pods", "subresource": "exec", "verb": "create"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("heavy", "light"), MORE.values(), ids=MORE)
+def test_what_weighs_more(heavy, light):
+    assert factor(**heavy) > factor(**light)
+
+
+def test_a_credential_that_left_its_place_is_no_move_of_its_pod():
+    moved = factor(user=NODE, strange=("network",))
+    assert factor(user=NODE, strange=("network", "credential")) > moved
+    assert factor(user=NODE, strange=("network", "zone")) > moved
+
+
+def test_a_name_that_ends_like_the_usual_ones_weighs_less():
+    assert weigh(LIKE_THE_OTHERS, user=PROGRAM).factor < weigh(OTHERWISE, user=PROGRAM).factor
+    assert weigh(LIKE_THE_OTHERS, user=PERSON).factor == weigh(OTHERWISE, user=PERSON).factor
+
+
+def test_much_at_once_is_less_strange_of_programs():
+    much = part("volume", "64 or more writes in 1 hour")
+    assert weigh(much, user=PROGRAM).factor < weigh(user=PROGRAM).factor
+    assert weigh(much, user=PERSON).factor == weigh(user=PERSON).factor
+
+
+@pytest.mark.parametrize("record", [{"user": PROGRAM}, {"user": PERSON, "verb": "create"}])
+def test_at_first_nobody_knows_what_is_seldom(record):
+    first, half, known = (factor(age_s=age_s, **record) for age_s in (0.0, DAY_S / 2, DAY_S))
+    assert first == 1.0
+    assert half == pytest.approx(known**0.5)
+    assert known == factor(age_s=9 * DAY_S, **record)
+
+
+def test_only_what_speaks_for_the_outcome_is_told():
+    told = weigh(user=PROGRAM, strange=("network",)).because
+    assert told == ("a program read what it never read", "programs seldom do anything new")
+    assert weigh(user=PERSON, verb="create", strange=("hour",)).because == ("something was made, as every day",)
+
+
+def test_every_weight_is_bounded():
+    least = factor(user=PERSON, verb="create", code=404, strange=("agent",))
+    assert least >= circumstances.LEAST_WEIGHT
+    assert all(0.2 < one.weight < 5.0 and one.weight != 1.0 for one in circumstances.TABLE)
+
+
+def test_a_case_keeps_the_heaviest_that_a_record_gave_it():
+    case = cases.Case("someone", 0.0, 0.0)
+    case.add([part("action", "list secrets", 6.0)], time_s=0.0, factor=1.0)
+    case.weigh(circumstances.Weight(2.0, ("it was an unusual hour",)))
+    case.weigh(circumstances.Weight(0.5, ("something was made, as every day",)))
+    assert case.nats == pytest.approx(12.0)
+    assert (case.factor, case.because) == (2.0, ("it was an unusual hour",))
