@@ -4,7 +4,7 @@ A novelty is a chance; whether it is an attack depends on more than how rare it 
 their life, people do not; making something new is what work consists of, reading what one never read is not. Each
 circumstance multiplies the evidence of the case, in nats, and a case keeps the heaviest that any of its records gave
 it. The weights are a logistic regression of "is an attack" on the logarithm of the evidence and these circumstances,
-over fourteen recordings of ten clusters kept for tuning, checked on each cluster with weights from the others
+over fourteen recordings of ten clusters kept for tuning, checked on each with weights from the others
 (`docs/concepts/models-measured.md`); rounded. They say what kind of identity it is, never which. Pure; called by
 `scoring.judge` and `scoring.comparison`.
 """
