@@ -29,6 +29,9 @@ MAX_PATCH_OPERATIONS = 1_000
 MAX_PATCH_DEPTH = 64
 """Segments of one JSON patch path that are followed; Kubernetes objects are far flatter."""
 
+READ_VERBS = frozenset({"get", "list", "watch"})
+"""Verbs that read objects."""
+
 WRITE_VERBS = frozenset({"create", "update", "patch"})
 """Verbs whose request body describes the new state of the object (server-side apply is a patch)."""
 

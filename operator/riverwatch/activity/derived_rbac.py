@@ -38,7 +38,7 @@ ABILITIES: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
     ),
     "exec": (frozenset({"create", "get"}), frozenset({""}), frozenset({"pods/exec", "pods/attach"})),
     "nodes-proxy": (frozenset({"get", "create"}), frozenset({""}), frozenset({"nodes/proxy"})),
-    "read-secrets": (frozenset({"get", "list", "watch"}), frozenset({""}), frozenset({"secrets"})),
+    "read-secrets": (df.READ_VERBS, frozenset({""}), frozenset({"secrets"})),
     "mint-tokens": (frozenset({"create"}), frozenset({""}), frozenset({"serviceaccounts/token"})),
     "approve-certificates": (
         frozenset({"update", "patch", "approve"}),

@@ -164,6 +164,22 @@ class Activity(msgspec.Struct, gc=False, frozen=True):
         return self.code >= 400
 
     @property
+    def token_pod_uid(self) -> str:
+        """Uid of the pod that the token is bound to; empty when it is not told."""
+        extra = self._extra
+        return extra.pod_uid[0] if extra and extra.pod_uid else ""
+
+    @property
+    def credential(self) -> str:
+        """What names the credential (`UserExtra.credential`); empty when nothing does."""
+        extra = self._extra
+        return extra.credential if extra else ""
+
+    @property
+    def _extra(self) -> UserExtra | None:
+        return self.record.user.extra if self.record.user else None
+
+    @property
     def actor(self) -> identities.Principal:
         """The identity that acted in RBAC's eyes: the impersonated one where there is one."""
         return self.impersonated or self.principal

@@ -20,7 +20,7 @@ from riverwatch.detections import advice, finding, linking
 from riverwatch.detections import party as telling
 from riverwatch.features import attributes
 from riverwatch.models import bank
-from riverwatch.scoring import argument, cases, circumstances, explain, judge, tactics
+from riverwatch.scoring import argument, cases, explain, judge, tactics
 
 IDLE_S = 24 * 3_600.0
 """Seconds without evidence after which the next finding is a new incident: a person looks at most once a day."""
@@ -298,8 +298,7 @@ def _describe(
         found.use_case = telling_hits[0].card.use_case if telling_hits else advice.use_case(case.parts)
     share = (verdict.nats - case.nats) / verdict.nats if verdict.nats > 0 else 1.0
     home = "in its namespace" if activity.principal.namespace else "among people, nodes and the control plane"
-    weight = circumstances.Weight(case.factor, case.because)
-    party.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share, home=home, weight=weight)
+    party.explanation = explain.reasons(case.parts, case.hits, share_of_rules=share, home=home, weight=case.weight)
     party.counterfactual = explain.counterfactual(
         case.parts,
         case.hits,

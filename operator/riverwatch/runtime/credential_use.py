@@ -12,9 +12,7 @@ from riverwatch.models import credential
 
 def of(activity: record.Activity, known: inventory.Inventory, nodes: node_places.NodePlaces) -> credential.Use | None:
     """Return the use of a bound credential; None for one that is bound to no pod and no node."""
-    user = activity.record.user
-    extra = user.extra if user else None
-    name = extra.credential if extra else ""
+    name = activity.credential
     if not name or not activity.source_ip:
         return None
     principal = activity.principal
@@ -30,7 +28,7 @@ def of(activity: record.Activity, known: inventory.Inventory, nodes: node_places
         activity.source_ip,
         own_address=own[0] if own and activity.source_ip not in own else activity.source_ip if own else "",
         owner_gone=known.ended(principal.namespace, activity.token_pod),
-        owner_uid=extra.pod_uid[0] if extra and extra.pod_uid else "",
+        owner_uid=activity.token_pod_uid,
         time_s=activity.time_s,
         node_addresses=nodes.of(activity.token_node) if activity.token_node else (),
     )

@@ -149,7 +149,7 @@ class Pipeline:
             return None
         self.used += 1
         self.bodies_seen += activity.record.request_object is not record.ABSENT
-        self.credentials_seen += _names_credential(activity)
+        self.credentials_seen += activity.credential != ""
         self.advance(activity.time_s)
         loud, volume = found.loud, found.volume
         if found.activity is None:
@@ -296,7 +296,7 @@ class Pipeline:
         elif mode.models_learn:
             self._learn(activity, measured, use, quiet_key=0 if hits or released else key)
         if relearned:
-            relearn.beside(self.models, self.judge, question, verdict, age_s=self.learning.age_s())
+            relearn.beside(self.models, self.judge, question, verdict)
         if verdict is None:
             return None
         self.folder.note(activity, verdict, runs_as=self.inventory.runs_as)
@@ -331,11 +331,6 @@ class Pipeline:
         elif use is not None:
             # Where credentials belong is a fact about the cluster, not a habit of the namespace.
             self.models.credentials.learn(use)
-
-
-def _names_credential(activity: record.Activity) -> bool:
-    user = activity.record.user
-    return user is not None and user.extra is not None and user.extra.credential != ""
 
 
 def _place(where: str, place: int) -> str:

@@ -43,9 +43,7 @@ def begin(models: bank.Bank, watched: drift.Drift, *, frozen: frozenset[str], no
     return changed
 
 
-def beside(
-    models: bank.Bank, judged: judge.Judge, question: judge.Question, verdict: judge.Verdict | None, *, age_s: float
-) -> None:
+def beside(models: bank.Bank, judged: judge.Judge, question: judge.Question, verdict: judge.Verdict | None) -> None:
     """Ask the shadow of a namespace what it makes of an activity, and have it learn what no rule minds.
 
     Parameters
@@ -58,13 +56,11 @@ def beside(
         The activity and its rule hits; what was new to the models in force is not looked at.
     verdict
         What was decided; None for nothing to say.
-    age_s
-        Seconds since the first record.
     """
     measured = question.measured
     shadow = models.versions.shadows[measured.home]
     asked = msgspec.structs.replace(question, parts=models.shadow_opinion(measured))
     from_s = shadow.since_s + question.policy.learning_s
-    judged.compare(asked, verdict, version=shadow.name, age_s=age_s, from_s=from_s)
+    judged.compare(asked, verdict, version=shadow.name, from_s=from_s)
     if not any(hit.card.severity.rank >= MINDED for hit in question.hits):
         models.shadow_learn(measured)

@@ -150,7 +150,7 @@ class Shortcut:
             else:
                 now_s = time_s if time_s > now_s else now_s  # noqa: FURB136 - a call costs more
                 extra = source.user.extra if source.user is not None else None
-                named = extra is not None and bool(extra.credential_id or extra.pod_uid)
+                named = extra is not None and extra.credential != ""
                 if known.asks or known.kinds or now_s >= sweep_s or (named and not at_home(extra, known)):
                     learning.now_s = now_s
                     try:

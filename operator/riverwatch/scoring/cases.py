@@ -8,12 +8,15 @@ closes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from riverwatch.activity import record
 from riverwatch.features import vector, volumes
 from riverwatch.models import base, credential
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import argument, circumstances, overlap
+from riverwatch.scoring import argument, circumstances, overlap, sensitivity
 
 IDLE_S = 1_800.0
 """Seconds without novelty that close a case: longer than the ten minutes between steps of a patient attacker."""
@@ -88,12 +91,36 @@ class Case(msgspec.Struct):
     """Evidence added up, nats, under the circumstances that made it weigh most."""
     strange: dict[str, float] = {}
     """Attribute -> largest novelty of it, nats."""
-    because: tuple[str, ...] = ()
-    """Those circumstances, in the words of `scoring.circumstances`."""
-    factor: float = 1.0
-    """What they made of the evidence."""
+    weight: circumstances.Weight = circumstances.NONE
+    """Those circumstances, and what they made of it."""
     amount: int = 0
     """Largest amount among the novelties."""
+
+    def take(
+        self,
+        parts: list[base.Surprise],
+        activity: record.Activity,
+        hits: Sequence[rules_base.RuleHit],
+        *,
+        age_s: float,
+    ) -> float:
+        """Add what is new in one record under its circumstances; return its strength, weighed, in nats.
+
+        Parameters
+        ----------
+        parts
+            Surprises of the record.
+        activity
+            The activity.
+        hits
+            Rules that hit it and may raise.
+        age_s
+            Seconds of record time since the first record.
+        """
+        strength = self.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
+        weight = circumstances.weigh(activity, self.strange, parts, hits, age_s=age_s)
+        self.weigh(weight)
+        return strength * weight.factor
 
     def add(self, parts: list[base.Surprise], *, time_s: float, factor: float) -> float:
         """Add what is new in one record; return its strength in nats.
@@ -130,7 +157,7 @@ class Case(msgspec.Struct):
         """Weigh what was added up under the circumstances of the record that was added last."""
         nats = weight.factor * sum(value * FADE**place for place, value in enumerate(self.strengths))
         if nats > self.nats:
-            self.nats, self.because, self.factor = nats, weight.because, weight.factor
+            self.nats, self.weight = nats, weight
 
     def _amount(self, part: base.Surprise) -> base.Surprise:
         count = volumes.amount_of(part.observed)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from riverwatch import vocabulary
-from riverwatch.activity import identities, record
+from riverwatch.activity import derived_facts, identities, record
 from riverwatch.models import base
 from riverwatch.rules import base as rules_base
 from riverwatch.scoring import damping, sensitivity
@@ -38,9 +38,6 @@ by the share of it that has passed, as a power."""
 LEAST_ALIKE = 2
 """Usual names that must end alike before an ending says anything."""
 
-_READS = frozenset({"get", "list", "watch"})
-_RUNS = sensitivity.SUBRESOURCES - {"token"}
-
 
 class Scene(NamedTuple):
     """One record, and what is strange about the case so far."""
@@ -48,8 +45,8 @@ class Scene(NamedTuple):
     activity: record.Activity
     strange: Mapping[str, float]
     """Attribute -> largest novelty that the case holds of it, nats."""
-    amount: float
-    """Novelty of the amount that this record reached, nats."""
+    much: bool
+    """Whether this record reached an amount that is strange by itself."""
     young: bool
     """Whether the namespace or the object is so new that nobody has a habit about it."""
     alike: bool
@@ -73,7 +70,11 @@ class Scene(NamedTuple):
     def read(self) -> bool:
         """Whether something was read; what was refused or does not exist was not."""
         activity = self.activity
-        return activity.verb in _READS and activity.subresource not in _RUNS and not activity.failed
+        return (
+            activity.verb in derived_facts.READ_VERBS
+            and activity.subresource not in sensitivity.WAYS_IN
+            and not activity.failed
+        )
 
     @property
     def made(self) -> bool:
@@ -85,11 +86,6 @@ class Scene(NamedTuple):
         """Whether a program calls from another private network, and its credential is where it belongs."""
         strange = not self.person and self.new("network")
         return strange and not self.new("credential") and not self.new("zone")
-
-    @property
-    def much(self) -> bool:
-        """Whether the record reached an amount that is strange by itself."""
-        return self.amount > STRANGE_NATS
 
     def new(self, attribute: str) -> bool:
         """Tell whether an attribute is strange in this case."""
@@ -115,7 +111,9 @@ TABLE = (
     Circumstance("people change their clients", 0.5, lambda at: at.person and at.new("agent")),
     Circumstance("a person was elsewhere than usual", 1.6, lambda at: at.person and at.new("network")),
     Circumstance("a person read logs", 1.6, lambda at: at.person and at.activity.subresource == "log"),
-    Circumstance("people look after software so", 0.7, lambda at: at.person and at.activity.subresource in _RUNS),
+    Circumstance(
+        "people look after software so", 0.7, lambda at: at.person and at.activity.subresource in sensitivity.WAYS_IN
+    ),
     Circumstance("a token was asked for", 1.4, lambda at: at.activity.subresource == "token"),
     Circumstance("something was made, as every day", 0.6, lambda at: at.made),
     Circumstance("what was asked for does not exist", 0.7, lambda at: at.activity.code == damping.NOT_FOUND),
@@ -164,7 +162,7 @@ def weigh(
     scene = Scene(
         activity,
         strange,
-        amount=max((part.nats for part in parts if part.feature == "volume"), default=0.0),
+        much=any(part.feature == "volume" and part.nats > STRANGE_NATS for part in parts),
         young=any(part.damped in damping.NEW for part in parts),
         alike=any(_is_alike(part) for part in parts if part.feature == "object"),
         rule=any(hit.card.severity is vocabulary.Severity.MEDIUM for hit in hits),

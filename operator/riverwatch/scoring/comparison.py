@@ -15,7 +15,7 @@ import msgspec
 from riverwatch.activity import record
 from riverwatch.models import base as models_base
 from riverwatch.rules import base as rules_base
-from riverwatch.scoring import cases, circumstances, sensitivity
+from riverwatch.scoring import cases
 
 DAY_S = 86_400.0
 """Seconds."""
@@ -89,7 +89,7 @@ class Comparison:
         hits
             Its rule hits that may raise.
         age_s
-            Record time seen so far, seconds.
+            Seconds of record time since the first record.
         rule_nats
             Evidence of the rule hits of the case.
         threshold
@@ -107,8 +107,7 @@ class Comparison:
         for ended in book.close_until(time_s, age_s=age_s):
             ours.discard(ended.key)
         case = book.touch(key, time_s)
-        case.add(parts, time_s=time_s, factor=sensitivity.factor(activity))
-        case.weigh(circumstances.weigh(activity, case.strange, parts, hits, age_s=age_s))
+        case.take(parts, activity, hits, age_s=age_s)
         would = case.raised or case.nats + rule_nats >= threshold
         if time_s >= from_s:
             _count(tally, before=(key in ours, case.raised), now=(raised or key in ours, would))

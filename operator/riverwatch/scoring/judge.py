@@ -24,12 +24,10 @@ from riverwatch.scoring import (
     budget,
     calibrate,
     cases,
-    circumstances,
     comparison,
     damping,
     policy,
     releases,
-    sensitivity,
     tactics,
 )
 from riverwatch.scoring import severity as grave
@@ -194,10 +192,7 @@ class Judge:
         self.young.see(activity)
         parts = self._damped(parts, question)
         case = self.cases.touch(case_key(activity), activity.time_s)
-        strength = case.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
-        weight = circumstances.weigh(activity, case.strange, parts, loud, age_s=question.age_s)
-        case.weigh(weight)
-        strength *= weight.factor
+        strength = case.take(parts, activity, loud, age_s=question.age_s)
         case.hit(loud, news=_is_news(question))
         rule_nats = _case_rule_nats(case, question)
         nats = case.nats + rule_nats
@@ -227,9 +222,7 @@ class Judge:
             behind=argument.behind(loud, activity, evidence),
         )
 
-    def compare(
-        self, question: Question, verdict: Verdict | None, *, version: str, age_s: float, from_s: float
-    ) -> None:
+    def compare(self, question: Question, verdict: Verdict | None, *, version: str, from_s: float) -> None:
         """Note what the shadow of a namespace would have decided beside a verdict.
 
         Parameters
@@ -240,8 +233,6 @@ class Judge:
             What was decided; None for nothing to say.
         version
             Name of the shadow.
-        age_s
-            Seconds since the first record.
         from_s
             Record time from which the shadow has learned long enough.
         """
@@ -256,7 +247,7 @@ class Judge:
             self._damped(parts, question),
             activity,
             hits=question.hits,
-            age_s=age_s,
+            age_s=question.age_s,
             rule_nats=_case_rule_nats(verdict.case, question) if verdict is not None else 0.0,
             threshold=self.threshold(question.policy),
             raised=verdict is not None and verdict.raised,

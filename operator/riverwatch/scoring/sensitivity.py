@@ -6,6 +6,7 @@ The weights say how useful the thing is to an attacker, never who does it. Pure;
 from __future__ import annotations
 
 from riverwatch.activity import derived_rbac, record
+from riverwatch.features import attributes
 
 SENSITIVE = 1.3
 """Weight of credentials, RBAC, code execution and admission: what an attacker needs next."""
@@ -22,7 +23,10 @@ _SENSITIVE_RESOURCES = derived_rbac.RBAC_RESOURCES | {
     "mutatingwebhookconfigurations",
     "validatingwebhookconfigurations",
 }
-SUBRESOURCES = frozenset({"exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers"})
+WAYS_IN = attributes.CONNECT_SUBRESOURCES | {"ephemeralcontainers"}
+"""Subresources that lead into a running workload."""
+
+SUBRESOURCES = WAYS_IN | {"token"}
 """Subresources that run something or hand something out."""
 
 _DELETES = frozenset({"delete", "deletecollection"})

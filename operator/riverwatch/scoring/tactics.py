@@ -6,7 +6,8 @@ so that an incident can be told in the order in which it went on. Pure; called b
 
 from __future__ import annotations
 
-from riverwatch.activity import derived_pod, derived_rbac, record
+from riverwatch.activity import derived_facts, derived_pod, derived_rbac, record
+from riverwatch.scoring import sensitivity
 
 INITIAL_ACCESS = "Initial Access"
 DISCOVERY = "Discovery"
@@ -18,9 +19,7 @@ DEFENSE_EVASION = "Defense Evasion"
 LATERAL_MOVEMENT = "Lateral Movement"
 IMPACT = "Impact"
 
-_READS = frozenset({"get", "list", "watch"})
 _DELETES = frozenset({"delete", "deletecollection"})
-_WAYS_IN = frozenset({"exec", "attach", "portforward", "proxy", "ephemeralcontainers"})
 _FOOTHOLDS = frozenset(
     {
         "serviceaccounts",
@@ -43,13 +42,13 @@ def tactic_of(activity: record.Activity) -> str:
     >>> tactic_of(normalise.from_audit(testing.audit_record(verb="list", resource="secrets", name="")))
     'Credential Access'
     """
-    if activity.subresource in _WAYS_IN:
+    if activity.subresource in sensitivity.WAYS_IN:
         return EXECUTION
     if (activity.resource, activity.subresource) == ("serviceaccounts", "token"):
         return CREDENTIAL_ACCESS
     if activity.resource.startswith("self") and activity.resource.endswith("reviews"):
         return DISCOVERY
-    if activity.verb in _READS:
+    if activity.verb in derived_facts.READ_VERBS:
         return CREDENTIAL_ACCESS if activity.resource == "secrets" else DISCOVERY
     if activity.resource in derived_rbac.RBAC_RESOURCES:
         return PRIVILEGE_ESCALATION

@@ -117,9 +117,9 @@ def test_a_theft_that_both_versions_see_counts_for_both(subject):
 def test_asking_the_shadow_leaves_the_question_as_it_was(subject, monkeypatch):
     parts = []
 
-    def watched(models, judged, question, verdict, *, age_s):
+    def watched(models, judged, question, verdict):
         before = question.parts
-        relearn.beside(models, judged, question, verdict, age_s=age_s)
+        relearn.beside(models, judged, question, verdict)
         parts.append((before, question.parts))
 
     monkeypatch.setattr(pipeline, "relearn", types.SimpleNamespace(begin=relearn.begin, beside=watched))

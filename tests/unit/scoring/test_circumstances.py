@@ -105,4 +105,4 @@ def test_a_case_keeps_the_heaviest_that_a_record_gave_it():
     case.weigh(circumstances.Weight(2.0, ("it was an unusual hour",)))
     case.weigh(circumstances.Weight(0.5, ("something was made, as every day",)))
     assert case.nats == pytest.approx(12.0)
-    assert (case.factor, case.because) == (2.0, ("it was an unusual hour",))
+    assert case.weight == (2.0, ("it was an unusual hour",))
