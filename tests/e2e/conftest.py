@@ -264,7 +264,7 @@ def running(site: Site) -> Iterator[OperatorProcess]:
     with site.plane.api_server_away():
         site.from_line = len(site.plane.audit_log.read_text().splitlines())
         one = site.start(json_lines=str(site.folder / "detections.jsonl"))
-        site.wait(lambda: one.get("/healthz")[0] == 200, "operator to live")
+        site.wait(lambda: "[+]receivers ok" in one.get("/readyz")[1], "operator to receive")
         assert one.get("/readyz")[0] == 503
     site.wait(one.ready, "operator to be ready")
     yield one

@@ -95,8 +95,8 @@ def metrics_port(tmp_path_factory) -> Iterator[int]:
     thread = threading.Thread(target=loop.run_until_complete, args=(operator.run(stop),))
     thread.start()
     try:
-        live = f"http://127.0.0.1:{chosen.probe_port}/healthz"
-        processes.wait(lambda: answers(live), timeout_s=WAIT_S, what="the operator")
+        parts = operator.context.readiness.checks
+        processes.wait(lambda: parts().get("receivers") == "", timeout_s=WAIT_S, what="the operator to receive")
         fetch(f"http://127.0.0.1:{chosen.audit_port}/audit", AUDIT.read_bytes())
         operator.context.worker.queue.release()  # do not wait for policies and inventory
         processes.wait(lambda: operator.context.worker.counts.batches, timeout_s=WAIT_S, what="the records")
@@ -105,12 +105,6 @@ def metrics_port(tmp_path_factory) -> Iterator[int]:
         loop.call_soon_threadsafe(stop.set)
         thread.join(WAIT_S)
         loop.close()
-
-
-def answers(url: str) -> bool:
-    with contextlib.suppress(OSError):
-        return bool(fetch(url))
-    return False
 
 
 @pytest.fixture(scope="module")
