@@ -153,7 +153,7 @@ def from_audit(source: record.AuditRecord, time_s: float = math.inf) -> record.A
         target.name or "",
         (status.code or 0) if status else 0,
         source.request_uri or "",
-        source.source_ips[0] if source.source_ips else "",
+        source.source_ips[-1 if impersonated else 0] if source.source_ips else "",
         source.user_agent or "",
         extra.credential_id[0] if extra.credential_id else "",
         extra.pod_name[0] if extra.pod_name else "",

@@ -7,6 +7,8 @@ wrappers and hostile senders leave fields out; `Activity` has no optional field 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from riverwatch.activity import identities
@@ -142,7 +144,8 @@ class Activity(msgspec.Struct, gc=False, frozen=True):
     """HTTP status code, 0 when unknown."""
     request_uri: str
     source_ip: str
-    """Address of the client as the API server reports it first; may be set by a proxy header further down the list."""
+    """Where the credential was used from: the first address reported, which a proxy or the client itself may have set;
+    of a proxy that acts as others its own, the last."""
     user_agent: str
     credential_id: str
     """`authentication.kubernetes.io/credential-id`: ``JTI=...`` of a token or ``X509SHA256=...`` of a certificate."""
@@ -162,6 +165,11 @@ class Activity(msgspec.Struct, gc=False, frozen=True):
     def failed(self) -> bool:
         """Whether the request had no effect: any answer from 400 on."""
         return self.code >= 400
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """All source addresses, forwarded ones first; empty when it is not known where the actor called from."""
+        return (self.record.source_ips or ()) if self.source_ip else ()
 
     @property
     def token_pod_uid(self) -> str:

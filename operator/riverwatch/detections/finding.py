@@ -74,6 +74,8 @@ class Party(msgspec.Struct):
     """Label of the identity that did so."""
     strength: float = 0.0
     """0..1."""
+    rank: int = -1
+    """Rank of the severity of what is told; -1 while nothing is."""
     explanation: list[argument.Reason] = []
     recommendations: list[str] = []
     counterfactual: str = ""

@@ -20,12 +20,12 @@ from riverwatch.detections import advice, finding, linking
 from riverwatch.detections import party as telling
 from riverwatch.features import attributes
 from riverwatch.models import bank
-from riverwatch.scoring import argument, cases, explain, judge, tactics
+from riverwatch.scoring import argument, calibrate, cases, explain, judge, tactics
 
-IDLE_S = 24 * 3_600.0
+IDLE_S = calibrate.INCIDENT_IDLE_S
 """Seconds without evidence after which the next finding is a new incident: a person looks at most once a day."""
 
-MAX_S = 7 * 24 * 3_600.0
+MAX_S = calibrate.INCIDENT_MAX_S
 """Longest incident, seconds."""
 
 MAX_OPEN = 5_000
@@ -218,7 +218,8 @@ def _grow(
         found.first_seen_s = min(found.first_seen_s, item.time_s)
     found.last_seen_s = max(found.last_seen_s, activity.time_s)
     found.first_seen_s = min(found.first_seen_s, activity.time_s)
-    _extend(found.source_ips, activity.source_ip)
+    for address in activity.addresses:
+        _extend(found.source_ips, address)
     _extend(found.user_agents, activity.user_agent[:256])
     target = finding.Target(
         activity.api_group, activity.resource, activity.subresource, activity.namespace, activity.name
@@ -233,9 +234,8 @@ def _grow(
     if verdict.severity.rank > found.severity.rank:
         found.severity = verdict.severity
     strength = _strength(verdict)
-    if strength > party.strength or not party.title or len(found.detectors) > spoke:
-        # A burst of the same changes nothing that is told.
-        party.strength = max(strength, party.strength)
+    if _tells_more(party, verdict, strength, news=len(found.detectors) > spoke):
+        party.strength, party.rank = max(strength, party.strength), verdict.severity.rank
         leads = all(party.strength >= other.strength for other in found.parties)
         _describe(found, party, activity, verdict, leads=leads)
         telling.tell(found)
@@ -246,7 +246,7 @@ def _strange_place(case: cases.Case, activity: record.Activity) -> str:
     """Say where a request came from, when that is part of what was new; empty when it is where it always is."""
     address, agent = activity.source_ip, activity.user_agent
     here = {
-        ("network", attributes.network_of(address)),
+        ("network", attributes.origin_of(activity.addresses)),
         ("agent", attributes.agent_family(agent)),
         ("credential", address),
     }
@@ -305,6 +305,16 @@ def _describe(
         weights=explain.Weights(case.nats, verdict.nats - case.nats, verdict.threshold),
     )
     party.recommendations = advice.recommendations(activity, case.hits, found)
+
+
+def _tells_more(party: finding.Party, verdict: judge.Verdict, strength: float, *, news: bool) -> bool:
+    """Tell whether a finding says more about an identity than what is told of it: it is graver, or as grave and more.
+
+    A burst of the same changes nothing that is told, nor does an odd morning after a break-in.
+    """
+    if verdict.severity.rank != party.rank:
+        return verdict.severity.rank > party.rank
+    return strength > party.strength or news
 
 
 def _strength(verdict: judge.Verdict) -> float:

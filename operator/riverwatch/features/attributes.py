@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+from collections.abc import Sequence
 
 CACHE_SIZE = 16_384
 """Distinct strings remembered per function: about 3 MB each at worst."""
@@ -83,15 +84,41 @@ def public(address: str) -> bool:
     return not any(parsed in network for network in INSIDE)
 
 
-def zone_of(address: str) -> str:
+def zone_of(addresses: Sequence[str]) -> str:
     """Return `INTERNET` or `PRIVATE`; empty for no address.
 
     Examples
     --------
-    >>> zone_of("198.51.100.7"), zone_of("10.4.7.19")
+    >>> zone_of(["198.51.100.7"]), zone_of(["10.4.7.19"])
     ('the internet', 'private networks')
     """
-    return address and (INTERNET if public(address) else PRIVATE)
+    if not addresses:
+        return ""
+    return INTERNET if from_internet(addresses) else PRIVATE
+
+
+def origin_of(addresses: Sequence[str]) -> str:
+    """Return the network that a request came from; through a proxy, whose user's network it says, too.
+
+    Parameters
+    ----------
+    addresses
+        As an audit record holds them: what proxies and clients say of themselves first, the API server's own peer last.
+
+    Examples
+    --------
+    >>> origin_of(["10.4.7.19"]), origin_of(["198.51.100.7", "10.4.7.19"])
+    ('10.4.7.0/24', '198.51.100.0/24 via 10.4.7.0/24')
+    """
+    if not addresses:
+        return ""
+    peer, said = network_of(addresses[-1]), network_of(addresses[0])
+    return peer if said == peer else f"{said} via {peer}"
+
+
+def from_internet(addresses: Sequence[str]) -> bool:
+    """Tell whether any address of a request is public: the first may be forged, the last is real."""
+    return any(public(address) for address in addresses)
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

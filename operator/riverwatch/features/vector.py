@@ -48,6 +48,9 @@ class FeatureVector(msgspec.Struct, gc=False):
     values: tuple[str, ...]
     amount: amounts.Amount | None = None
     """The amount that it came to, when that is one of the values."""
+    explained: tuple[str, ...] = ()
+    """Attributes that are new to everybody here, so that the identity's first time says nothing about it; the pipeline
+    fills it in."""
 
 
 def hour_of_week(time_s: float) -> str:
@@ -154,7 +157,7 @@ def measure(
         action = f"as {activity.impersonated.username[: attributes.MAX_VALUE_CHARS]}: {action}"
     namespace = activity.namespace[: attributes.MAX_VALUE_CHARS] or "cluster-wide"
     named = resource in attributes.NAMED_RESOURCES and activity.name
-    principal = activity.principal
+    principal, addresses = activity.principal, activity.addresses
     return FeatureVector(
         principal.username,
         siblings or sibling_key(principal),
@@ -167,8 +170,8 @@ def measure(
             namespace if resource else NOT_APPLICABLE,
             f"{action} in {namespace}" if resource else NOT_APPLICABLE,
             f"{resource} {namespace}/{attributes.stable_name(activity.name)}" if named else NOT_APPLICABLE,
-            "its own pods" if own_pod else attributes.network_of(activity.source_ip),
-            attributes.PRIVATE if own_pod else attributes.zone_of(activity.source_ip),
+            "its own pods" if own_pod else attributes.origin_of(addresses),
+            attributes.PRIVATE if own_pod else attributes.zone_of(addresses),
             attributes.agent_family(activity.user_agent),
             images.sources_of(activity),
             hour_of_week(activity.time_s),

@@ -22,7 +22,7 @@ MAX_IDENTITIES = 20_000
 NEWS = frozenset({"rule", "action"})
 """Attributes by which rules are told from habits."""
 
-MODEL_VERSION = "novelty-4+credential-3"
+MODEL_VERSION = "novelty-5+credential-3"
 """Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
 
 
@@ -81,7 +81,7 @@ class Bank:
         """Have the shadow of a namespace learn one activity."""
         beside = self.versions.shadows.get(measured.home)
         if beside is not None:
-            beside.model.learn(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+            _learn(beside.model, measured)
 
     def choose(self, namespace: str, version: str, *, now_s: float) -> bool:
         """Have another version judge a namespace; return False when there is none of that name."""
@@ -129,7 +129,13 @@ class Bank:
         """Learn one activity that was not flagged; return the model and the habit that took it."""
         self.records += 1
         home = self.home(measured.home)
-        habit = home.learn(measured.identity, measured.siblings, measured.values, time_s=measured.time_s)
+        habit = _learn(home, measured)
         if use is not None:
             self.credentials.learn(use)
         return home, habit
+
+
+def _learn(model: novelty.Novelty, measured: vector.FeatureVector) -> levels.Habit:
+    return model.learn(
+        measured.identity, measured.siblings, measured.values, time_s=measured.time_s, explained=measured.explained
+    )

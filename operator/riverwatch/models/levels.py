@@ -65,10 +65,14 @@ class AttributeHabit:
         self.fresh *= DECAY
         self.values[value] = self.values.pop(value) + 1
 
-    def adopt(self, value: str) -> bool:
-        """Count a value that is new; return whether others had to be forgotten for it."""
+    def adopt(self, value: str, *, explained: bool = False) -> bool:
+        """Count a value that is new; return whether others had to be forgotten for it.
+
+        What something else explains, a namespace that everybody meets for the first time, is a burst like any other: it
+        says nothing about how often the identity goes where it never was.
+        """
         self.trials = self.trials * DECAY + 1.0
-        self.fresh = self.fresh * DECAY + (1.0 if self.values else 0.0)
+        self.fresh = self.fresh * DECAY + (1.0 if self.values and not explained else 0.0)
         self.values[sys.intern(value)] = 1
         if len(self.values) <= MAX_VALUES:
             return False
@@ -114,8 +118,18 @@ class Habit:
         self.whole = True
         """Whether every value of the record learned last is known now."""
 
-    def learn(self, values: tuple[str, ...], time_s: float) -> list[int]:
-        """Count one record; return the places whose value was new, those beyond what an hour may teach excepted."""
+    def learn(self, values: tuple[str, ...], time_s: float, explained: frozenset[int] = frozenset()) -> list[int]:
+        """Count one record; return the places whose value was new, those beyond what an hour may teach excepted.
+
+        Parameters
+        ----------
+        values
+            One for each attribute; empty for none.
+        time_s
+            Record time.
+        explained
+            Places of attributes in which something else explains what is new.
+        """
         self.records += 1
         self.last_s = time_s
         opens = time_s >= self.next_s
@@ -132,7 +146,7 @@ class Habit:
                 if not self._may_adopt(time_s):
                     self.whole = False
                     continue
-                self.edition += known.adopt(value)
+                self.edition += known.adopt(value, explained=place in explained)
                 adopted.append(place)
             elif opens:
                 known.repeat(value)

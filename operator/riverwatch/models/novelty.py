@@ -65,6 +65,8 @@ USUAL_VALUES = 3
 MANY_VALUES = 64
 """Values from which picking the most frequent is faster than sorting (measured); the outcome is the same."""
 
+_NO_PLACES: frozenset[int] = frozenset()
+
 _BURSTS = operator.itemgetter(1)
 
 
@@ -214,13 +216,25 @@ class Novelty(river_base.AnomalyDetector):
             )
         return parts
 
-    def learn(self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float) -> levels.Habit:
-        """Learn one record; what is new to the identity is counted for its groups, too. Return its habit."""
+    def learn(
+        self, identity: str, siblings: str, values: tuple[str, ...], *, time_s: float, explained: tuple[str, ...] = ()
+    ) -> levels.Habit:
+        """Learn one record; what is new to the identity is counted for its groups, too. Return its habit.
+
+        Parameters
+        ----------
+        identity, siblings, values, time_s
+            As in `opinion`.
+        explained
+            Names of the attributes in which something else explains what is new: it is learned, but does not make the
+            identity one that shows new values.
+        """
         habit = self._habits.get(identity)
         if habit is None:
             habit = self._remember(identity, siblings, time_s)
         self.records += 1
-        adopted = habit.learn(values, time_s)
+        places = frozenset(map(self.attributes.index, explained)) if explained else _NO_PLACES
+        adopted = habit.learn(values, time_s, places)
         if adopted:
             for name, level in self._groups(siblings):
                 if name == "cluster" and not self.teaches_cluster:

@@ -257,6 +257,7 @@ class Pipeline:
         key: int,
     ) -> finding.Detection | None:
         rules, mode = ruled
+        self.judge.young.see(activity)
         measured = vector.measure(
             activity,
             rules=_rules_told(activity, hits) if hits else vector.NOT_APPLICABLE,
@@ -264,6 +265,7 @@ class Pipeline:
             siblings=self.inventory.siblings(activity.principal),
             volume=volume,
         )
+        measured.explained = self.judge.young.explained(activity)
         released = self.judge.releases.see(activity)
         use = credential_use.of(activity, self.inventory, self.node_places)
         activity = engine.answering(activity, hits) if hits else activity

@@ -44,11 +44,30 @@ meanwhile."""
 SECONDS_PER_DAY = 86_400.0
 """Seconds."""
 
+INCIDENT_IDLE_S = SECONDS_PER_DAY
+"""Seconds after which an actor's next case would be another alert."""
+
+INCIDENT_MAX_S = 7 * SECONDS_PER_DAY
+"""Seconds that cases of one actor stay one alert at most."""
+
 MIN_EPOCH_S = 10.0
 """Shortest epoch, seconds."""
 
 MAX_EPOCH_S = 14 * SECONDS_PER_DAY
 """Longest epoch; two are in use at a time."""
+
+
+class Incident(msgspec.Struct):
+    """Cases of one actor that would be one alert."""
+
+    first_s: float
+    last_s: float
+    nats: float
+    """Evidence of the strongest."""
+
+    def holds(self, time_s: float) -> bool:
+        """Tell whether a case at this record time would be part of the same alert."""
+        return time_s - self.last_s < INCIDENT_IDLE_S and time_s - self.first_s < INCIDENT_MAX_S
 
 
 class Epoch(msgspec.Struct):
@@ -57,29 +76,30 @@ class Epoch(msgspec.Struct):
     start_s: float
     count: int = 0
     top: list[float] = []
-    """Strongest cases, ascending, at most `KEEP`; of one actor and day only the strongest, as an alert is."""
-    actors: dict[str, tuple[float, float]] = {}
-    """Actor -> record time and evidence of its case that was counted last; at most twice `KEEP`."""
+    """Strongest cases, ascending, at most `KEEP`; of one actor's incident only the strongest, as an alert is."""
+    actors: dict[str, Incident] = {}
+    """Actor -> the incident counted last; at most twice `KEEP`."""
 
     def add(self, nats: float, actor: str, time_s: float) -> None:
-        """Count a case among the strongest, once for an actor and a day."""
+        """Count a case among the strongest, once for an actor's incident: an actor that is odd daily is one alert."""
         if len(self.top) >= KEEP and nats <= self.top[0]:
             return
         if actor:
-            since_s, counted = self.actors.get(actor, (time_s, -1.0))
-            if counted >= 0.0 and time_s - since_s < SECONDS_PER_DAY:
-                if nats <= counted:
+            before = self.actors.get(actor)
+            if before is not None and before.holds(time_s):
+                before.last_s = time_s
+                if nats <= before.nats:
                     return
-                if counted >= self.top[0]:
-                    del self.top[bisect.bisect_left(self.top, counted)]
-                self.actors[actor] = (since_s, nats)
+                if before.nats >= self.top[0]:
+                    del self.top[bisect.bisect_left(self.top, before.nats)]
+                before.nats = nats
             else:
-                self.actors[actor] = (time_s, nats)
+                self.actors[actor] = Incident(time_s, time_s, nats)
         bisect.insort(self.top, nats)
         if len(self.top) > KEEP:
             del self.top[0]
             if len(self.actors) > 2 * KEEP:
-                self.actors = {name: last for name, last in self.actors.items() if last[1] >= self.top[0]}
+                self.actors = {name: last for name, last in self.actors.items() if last.nats >= self.top[0]}
 
 
 class Tail(msgspec.Struct, frozen=True):
@@ -135,7 +155,7 @@ class Calibrator:
             self._fit = None
 
     def add(self, nats: float, *, time_s: float, actor: str = "") -> None:
-        """Count one closed case; an actor's several cases of a day count as one, like the alert that they would be."""
+        """Count one closed case; those of an actor's incident count as one, like the alert."""
         self.advance(time_s)
         epoch = self._epochs[-1]
         epoch.count += 1

@@ -92,7 +92,7 @@ SETTLED_S = 86_400.0
 """Seconds of the stream before anything can be called young; at first everything is."""
 
 MAX_YOUNG = 20_000
-"""Namespaces and objects remembered, the oldest forgotten first."""
+"""Namespaces remembered, and objects, of which the oldest is forgotten first."""
 
 NEW_NAMESPACE = "the namespace is new"
 NEW_OBJECT = "the object is new"
@@ -134,50 +134,57 @@ class Young:
     """Namespaces and named objects, and when they appeared."""
 
     def __init__(self) -> None:
-        self._since: dict[str, float] = {}
+        self._namespaces: dict[str, float] = {}
+        self._objects: dict[str, float] = {}
         self._began_s: float | None = None
 
     def see(self, activity: record.Activity) -> None:
         """Remember when a namespace was first touched and a named object created."""
         if self._began_s is None:
             self._began_s = activity.time_s
-        if activity.namespace and not activity.failed:
-            self._note(activity.namespace, activity.time_s, again=False)
-            if activity.verb == "create" and not activity.subresource:
-                self._note(_object(activity), activity.time_s, again=True)
+        if not activity.namespace or activity.failed:
+            return
+        if activity.resource == "namespaces" and activity.verb == "delete":
+            self._namespaces.pop(activity.namespace, None)
+        elif activity.namespace not in self._namespaces and len(self._namespaces) < MAX_YOUNG:
+            # One that was forgotten would come back as young, so none is: beyond the limit nothing is explained.
+            self._namespaces[activity.namespace] = activity.time_s
+        if activity.verb == "create" and not activity.subresource and activity.resource in attributes.NAMED_RESOURCES:
+            self._objects[_object(activity)] = activity.time_s
+            if len(self._objects) > MAX_YOUNG:
+                del self._objects[next(iter(self._objects))]
 
     def namespace_explains(self, activity: record.Activity) -> str:
         """Say so when the namespace is so young that nobody can have a habit about it; empty when it is not."""
-        young = self._settled(activity.time_s) and self._young(activity.namespace, activity.time_s)
-        return NEW_NAMESPACE if young else ""
+        return NEW_NAMESPACE if self._young(self._namespaces.get(activity.namespace), activity.time_s) else ""
 
     def object_explains(self, activity: record.Activity) -> str:
         """Say the same of the object, which says nothing about the namespace that it was made in."""
-        young = self._settled(activity.time_s) and self._young(_object(activity), activity.time_s)
-        return NEW_OBJECT if young else ""
+        return NEW_OBJECT if self._young(self._objects.get(_object(activity)), activity.time_s) else ""
 
-    def _settled(self, time_s: float) -> bool:
-        return self._began_s is not None and time_s - self._began_s >= SETTLED_S
+    def explained(self, activity: record.Activity) -> tuple[str, ...]:
+        """Return the attributes that are new to everybody, because the namespace or the object is."""
+        if self.namespace_explains(activity):
+            return ("namespace", "scope", "object")
+        return ("object",) if self.object_explains(activity) else ()
 
-    def _young(self, key: str, time_s: float) -> bool:
-        since = self._since.get(key)
-        born_with_the_stream = since is None or self._began_s is None or since - self._began_s < SETTLED_S
-        return not born_with_the_stream and time_s - (since or 0.0) < YOUNG_S
-
-    def _note(self, key: str, time_s: float, *, again: bool) -> None:
-        if key in self._since and not again:
-            return
-        self._since[key] = time_s
-        if len(self._since) > MAX_YOUNG:
-            del self._since[next(iter(self._since))]
+    def _young(self, since_s: float | None, time_s: float) -> bool:
+        """Tell so of what was first seen at a record time; what the stream began with is as old as can be."""
+        began_s = self._began_s
+        return (
+            since_s is not None
+            and began_s is not None
+            and since_s - began_s >= SETTLED_S
+            and time_s - since_s < YOUNG_S
+        )
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        return [self._began_s, self._since]
+        return [self._began_s, self._namespaces, self._objects]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
-        self._began_s, self._since = data  # type: ignore[assignment]
+        self._began_s, self._namespaces, self._objects = data  # type: ignore[assignment]
 
 
 def _object(activity: record.Activity) -> str:
@@ -187,7 +194,7 @@ def _object(activity: record.Activity) -> str:
 def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
     """Give more weight to a bound credential in two places, and to a private habit used from the public internet."""
     moved = part.feature == "credential"
-    outside = part.feature == "network" and attributes.public(activity.source_ip) and not _ever_public(part)
+    outside = part.feature == "network" and _exposed(activity) and not _ever_public(part)
     exposed = part.feature == "zone" and part.observed == attributes.INTERNET
     if moved or outside or exposed:
         return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE)
@@ -200,8 +207,13 @@ def _replaced(part: base.Surprise, activity: record.Activity) -> bool:
     return part.feature == "image" and "cluster" in part.unseen_in and written
 
 
+def _exposed(activity: record.Activity) -> bool:
+    return attributes.from_internet(activity.addresses)
+
+
 def _ever_public(part: base.Surprise) -> bool:
-    return any(attributes.public(network.split("/")[0]) for network, _ in part.usual)
+    networks = [network for origin, _ in part.usual for network in origin.split(" via ")]
+    return any(attributes.public(network.split("/")[0]) for network in networks)
 
 
 def damp(
@@ -314,4 +326,4 @@ def _following(part: base.Surprise, activity: record.Activity, *, displaced: boo
 
 def _elsewhere(part: base.Surprise, activity: record.Activity) -> bool:
     """Tell whether a bound token is used from another private network, while nothing says that it was moved."""
-    return part.feature == "network" and not attributes.public(activity.source_ip)
+    return part.feature == "network" and not _exposed(activity)

@@ -189,7 +189,6 @@ class Judge:
         if not (loud or parts):
             return None
         activity = question.activity
-        self.young.see(activity)
         parts = self._damped(parts, question)
         case = self.cases.touch(case_key(activity), activity.time_s)
         strength = case.take(parts, activity, loud, age_s=question.age_s)

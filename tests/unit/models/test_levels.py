@@ -46,3 +46,14 @@ def test_the_next_hour_may_teach_again():
 def test_the_bound_survives_a_checkpoint():
     habit = levels.Habit.load(habit_with(levels.MAX_NEW_PER_HOUR, time_s=OLD_S).dump())
     assert habit.learn(("one more",), OLD_S + 1.0) == []
+
+
+def test_what_something_else_explains_is_learned_but_is_no_habit_of_the_new():
+    """A deployer that works in a new namespace daily is still one that never enters an old one."""
+    plain, explained = levels.Habit(1, BORN_S), levels.Habit(1, BORN_S)
+    for day in range(20):
+        plain.learn((f"preview-{day}",), BORN_S + day * 86_400.0)
+        explained.learn((f"preview-{day}",), BORN_S + day * 86_400.0, frozenset({0}))
+    assert list(explained.attributes[0].values) == list(plain.attributes[0].values)
+    assert explained.attributes[0].trials == plain.attributes[0].trials
+    assert (explained.attributes[0].fresh, plain.attributes[0].fresh > 15.0) == (0.0, True)

@@ -43,6 +43,16 @@ SILENT: dict[str, dict[str, Any]] = {
         "user_agent": KUBELET,
         "request_object": TOKEN,
     },
+    "EKS approves a kubelet's serving certificate": {
+        "verb": "update",
+        "resource": "certificatesigningrequests",
+        "subresource": "approval",
+        "api_group": "certificates.k8s.io",
+        "namespace": "",
+        "name": "csr-8h2vq",
+        "username": "eks:certificate-controller",
+        "user_agent": "amazon-eks-certificates-controller/v1.31 (linux/amd64) kubernetes/abc1234",
+    },
     "kubelet reads a secret": {
         "resource": "secrets",
         "name": "tls",

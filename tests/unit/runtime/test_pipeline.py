@@ -329,3 +329,25 @@ def test_a_story_that_becomes_graver_stays_one():
     grave = [acts.cluster_admin(time_s=LEARN_S + HOUR_S + 60.0, user=user)]
     found, _, _ = run(in_order(*acts.routine(), *odd_morning(LEARN_S + HOUR_S), *grave))
     assert [one.severity for one in found] == [vocabulary.Severity.HIGH]
+
+
+def test_an_odd_hour_after_a_break_in_does_not_rename_it():
+    """What the same account does later, and less grave, joins the incident; the title stays the break-in's."""
+    user = "system:serviceaccount:web:app-1"
+    grave = [acts.cluster_admin(time_s=LEARN_S + HOUR_S, user=user)]
+    approval = testing.audit_record(
+        time_s=LEARN_S + 9 * HOUR_S,
+        user=user,
+        verb="update",
+        resource="certificatesigningrequests",
+        subresource="approval",
+        api_group="certificates.k8s.io",
+        namespace="",
+        name="csr-8h2vq",
+        source_ip="10.4.1.19",
+        user_agent="app-1/1.0",
+    )
+    (alone,), _, _ = run(in_order(*acts.routine(), *grave))
+    found, _, _ = run(in_order(*acts.routine(), *grave, approval))
+    assert [(one.title, one.severity) for one in found] == [(alone.title, vocabulary.Severity.HIGH)]
+    assert [item.audit_id for item in found[0].evidence][-1] == approval.audit_id

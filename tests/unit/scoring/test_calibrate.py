@@ -77,12 +77,25 @@ def test_an_actors_cases_of_one_day_count_once_like_its_alert():
     assert noisy.tail().nats_at(0.2) == pytest.approx(calm.tail().nats_at(0.2), rel=0.01)
 
 
-def test_the_same_actor_counts_again_on_another_day():
-    calibrator = calibrate.Calibrator()
-    for day in range(20):
-        for number in range(4):
-            calibrator.add(4.0 + day + number, time_s=(day + number / 4) * DAY_S, actor="one")
-    assert calibrator.tail().level > 12.0
+def test_an_actor_that_is_odd_daily_counts_once_like_its_alert():
+    epoch = calibrate.Epoch(0.0)
+    for day in range(6):
+        epoch.add(40.0 + day, "proxy", day * 0.9 * DAY_S)
+    assert epoch.top == [45.0]
+
+
+def test_the_same_actor_counts_again_after_a_quiet_day():
+    epoch = calibrate.Epoch(0.0)
+    for number in range(3):
+        epoch.add(4.0 + number, "one", number * 1.5 * DAY_S)
+    assert epoch.top == [4.0, 5.0, 6.0]
+
+
+def test_the_same_actor_counts_again_after_a_week():
+    epoch = calibrate.Epoch(0.0)
+    for hour in range(10 * 24):
+        epoch.add(5.0, "one", hour * 3_600.0)
+    assert epoch.top == [5.0, 5.0]
 
 
 def test_few_actors_are_no_tail():

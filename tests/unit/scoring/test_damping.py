@@ -100,6 +100,40 @@ def test_nobody_else_is_excused(user):
     assert damped("namespace", user=user) == 8.0 * (damping.PERSON if person else 1.0)
 
 
+def namespaced(namespace: str, time_s: float = testing.START_S, **more):
+    return normalise.from_audit(testing.audit_record(namespace=namespace, time_s=time_s, **more))
+
+
+def test_a_namespace_that_is_made_again_is_young_again():
+    young, later = damping.Young(), testing.START_S + 9 * DAY_S
+    young.see(namespaced("old"))
+    young.see(namespaced("preview", testing.START_S + 2 * DAY_S))
+    assert not young.namespace_explains(namespaced("preview", later))
+    young.see(namespaced("preview", later, verb="delete", resource="namespaces", name="preview"))
+    young.see(namespaced("preview", later + 60.0))
+    assert young.namespace_explains(namespaced("preview", later + 120.0))
+
+
+def test_beyond_the_limit_no_namespace_becomes_young(monkeypatch):
+    """If the oldest were forgotten it would come back as a new one, and explain what it must not."""
+    monkeypatch.setattr(damping, "MAX_YOUNG", 3)
+    young, later = damping.Young(), testing.START_S + 9 * DAY_S
+    for number, namespace in enumerate(("old", "one", "two", "three", "old")):
+        young.see(namespaced(namespace, testing.START_S + number * 2 * DAY_S))
+    assert not young.namespace_explains(namespaced("old", later))
+    assert not young.namespace_explains(namespaced("three", testing.START_S + 6 * DAY_S + 60.0))
+
+
+def test_what_is_new_to_everybody_is_named():
+    young, later = damping.Young(), testing.START_S + 9 * DAY_S
+    young.see(namespaced("old"))
+    young.see(namespaced("new", later))
+    young.see(namespaced("old", later, verb="create", resource="secrets", name="made"))
+    assert young.explained(namespaced("new", later + 60.0)) == ("namespace", "scope", "object")
+    assert young.explained(namespaced("old", later + 60.0, resource="secrets", name="made")) == ("object",)
+    assert young.explained(namespaced("old", later + 60.0, resource="secrets", name="other")) == ()
+
+
 def test_a_young_namespace_explains_where_to_and_says_so():
     young = damping.Young()
     young.see(normalise.from_audit(testing.audit_record(namespace="old")))
