@@ -81,6 +81,9 @@ of those inside OpenShift's controller managers."""
 CLOUD_ACCOUNTS = ".gserviceaccount.com"
 """Ending of the user names of Google Cloud's service accounts (Google Cloud, service account types)."""
 
+MANAGED = "eks:"
+"""Beginning of the user names that EKS keeps for its control plane (Amazon EKS, default roles and users)."""
+
 CACHE_SIZE = 65_536
 """Principals kept: more than the identities of the largest clusters supported (10,000), about 10 MB at worst."""
 
@@ -120,6 +123,17 @@ def is_software(principal: Principal) -> bool:
     if principal.kind is PrincipalKind.USER:
         return principal.username.endswith(CLOUD_ACCOUNTS)
     return principal.kind is PrincipalKind.SERVICE_ACCOUNT
+
+
+def is_managed(principal: Principal) -> bool:
+    """Tell whether a part of a cloud's control plane acts, which has a user name that nobody else can be given.
+
+    Examples
+    --------
+    >>> is_managed(classify("eks:addon-manager")), is_managed(classify("eks-admin"))
+    (True, False)
+    """
+    return principal.kind is PrincipalKind.USER and principal.username.startswith(MANAGED)
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

@@ -136,6 +136,18 @@ def agent_family(user_agent: str) -> str:
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)
+def agent_version(user_agent: str) -> str:
+    """Return the version that a client says it has, empty when it says none.
+
+    Examples
+    --------
+    >>> agent_version("kubectl/v1.34.1 (darwin/arm64) kubernetes/abc"), agent_version("curl")
+    ('v1.34.1', '')
+    """
+    return user_agent[:MAX_AGENT_CHARS].split(" ", 1)[0].partition("/")[2][:MAX_VALUE_CHARS]
+
+
+@functools.lru_cache(maxsize=CACHE_SIZE)
 def stable_name(name: str) -> str:
     """Return an object's name without the tail that a controller generated.
 

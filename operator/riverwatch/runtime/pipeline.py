@@ -258,6 +258,7 @@ class Pipeline:
     ) -> finding.Detection | None:
         rules, mode = ruled
         self.judge.young.see(activity)
+        self.judge.upgrades.see(activity)
         measured = vector.measure(
             activity,
             rules=_rules_told(activity, hits) if hits else vector.NOT_APPLICABLE,

@@ -39,6 +39,9 @@ SAME_AMOUNT = 0.25
 """Weight of an amount that is no larger than one the case holds: eight writes are eight requests and perhaps eight
 namespaces, too, one growth seen from several sides."""
 
+HABITUAL = frozenset({"network", "agent"})
+"""Attributes that are no circumstance of who shows any for the first time: a new colleague is nowhere usually."""
+
 MAX_PAIRS = 512
 """Novelties remembered per case; further ones no longer add."""
 
@@ -142,7 +145,8 @@ class Case(msgspec.Struct):
                 continue
             self.pairs.add(pair)
             fresh.append(self._amount(part) if part.feature == "volume" else part)
-            self.strange[part.feature] = max(self.strange.get(part.feature, 0.0), fresh[-1].nats)
+            if part.usual or part.feature not in HABITUAL:
+                self.strange[part.feature] = max(self.strange.get(part.feature, 0.0), fresh[-1].nats)
         strength = overlap.strength(fresh) * factor
         if strength > 0.0:
             self.parts.extend(fresh)

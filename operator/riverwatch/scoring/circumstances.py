@@ -64,7 +64,7 @@ class Scene(NamedTuple):
         """Whether a person acts, or an account that people share."""
         principal = self.activity.principal
         named = principal.kind is identities.PrincipalKind.USER and not principal.username.startswith("system:")
-        return named and not self.software
+        return named and not self.software and not identities.is_managed(principal)
 
     @property
     def read(self) -> bool:
@@ -103,7 +103,7 @@ class Circumstance(NamedTuple):
 
 TABLE = (
     Circumstance("programs seldom do anything new", 1.4, lambda at: at.software),
-    Circumstance("a program read what it never read", 1.85, lambda at: at.software and at.read),
+    Circumstance("a program read other things or more than ever", 1.85, lambda at: at.software and at.read),
     Circumstance("programs do much at times", 0.6, lambda at: not at.person and at.much),
     Circumstance("its name ends like those the program usually touches", 0.5, lambda at: at.software and at.alike),
     Circumstance("programs move to other nodes", 0.5, lambda at: at.moved),

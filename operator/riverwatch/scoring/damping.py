@@ -1,14 +1,14 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Thirteen explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
-control plane's controllers act on other people's objects), it is a part of OpenShift in its own place, its software was
-just replaced, it is in the middle of a Helm release, software in its own place writes what it looks after, a person is
-at the usual place, a drain goes where a node's pods are, the namespace is young, the object was just created (the
-object alone) or does not exist, the request was refused, it was refused to somebody in the usual place, the pod that a
-token is bound to runs on another node. *Where to* and *how much* are damped (of a refused request the namespace, and
-from the usual place what was asked for); *what* only for those who do it from their own place with their own client;
-*where from* only for a bound token that nothing says was moved. Rules never. Pure but for the young things it
-remembers; owned by `scoring.judge`.
+Fourteen explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+control plane's controllers act on other people's objects), it is a part of OpenShift or of a cloud's control plane
+in its own place, its software was just replaced, it is in the middle of a Helm release, software in its own place
+writes what it looks after, a person is at the usual place, a drain goes where a node's pods are, the namespace is
+young, the object was just created (the object alone) or does not exist, the request was refused, it was asked in vain
+by somebody in the usual place, the pod that a token is bound to runs on another node. *Where to* and *how much* are
+damped (of a refused request the namespace, and from the usual place what was asked for); *what* only for those who do
+it from their own place with their own client; *where from* only for a bound token that nothing says was moved. Rules
+never. Pure but for the young things it remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,16 @@ NOT_FOUND = 404
 NOT_REACHED = "it was refused, so nothing was reached"
 """Why the namespace of a refused request counts less: an account whose rights are missing asks for the same, too."""
 
-REFUSED_AT_HOME = 0.5
-"""Weight of what was asked for in vain by software in its own place: rights that are missing are an everyday mistake,
-and somebody who tries what a stolen credential may do is refused many different things, which is counted apart."""
+IN_VAIN = 0.5
+"""Weight of what was asked for in vain from its own place: rights that are missing are an everyday mistake, what is not
+there yet is asked for before it is made, and somebody who tries what a stolen credential may do is refused many
+different things, which is counted apart."""
 
 AT_HOME = "it was refused, from where it always is"
 """Why such a request counts less."""
+
+NOTHING_THERE = "what it asked for does not exist"
+"""Why the other one does."""
 
 REFUSED_NODE = 0.5
 """Weight of a refusal that a kubelet never met: the node authorizer forgets a pod before its kubelet does, but it is
@@ -62,7 +66,7 @@ RENEWED = 0.5
 one that somebody slipped in."""
 
 NEW_VERSION = "its pods were replaced by ones of another revision within a day"
-"""Why it counts less."""
+"""Why it counts less; or that its client says so (`scoring.upgrades`)."""
 
 UPKEEP = 0.3
 """Weight of a write that software never made before, from its own place: controllers write new kinds of objects when
@@ -85,6 +89,9 @@ DRAIN = "a drain goes where the node's pods are"
 PLATFORM = "it is a part of OpenShift, in its own place and with its own software"
 """Why such an account's new work counts less: it comes with an upgrade of the cluster or of an operator."""
 
+MANAGED = "it is a part of the control plane that the cloud runs, in its own place and with its own software"
+"""The same of clouds."""
+
 YOUNG_S = 86_400.0
 """Seconds for which a namespace or an object is young: a roll-out and the first day of its use."""
 
@@ -101,7 +108,8 @@ NEW = frozenset({NEW_NAMESPACE, NEW_OBJECT})
 
 _FACETS = {card.name: card.facet for card in catalog.ATTRIBUTES}
 _FROM = catalog.Facet.WHERE_FROM
-_ASKED = frozenset({"action", "outcome", "object"})
+_ASKED = {"action": IN_VAIN, "outcome": IN_VAIN, "object": EXPLAINED}
+"""Attribute -> weight of what was asked for in vain; an object that was not reached is as good as unknown."""
 _PLACES = frozenset({"namespace", "scope"})
 _DAMPED = frozenset(name for name, one in _FACETS.items() if one in {catalog.Facet.WHERE_TO, catalog.Facet.HOW_MUCH})
 _WORK = _DAMPED | {name for name, one in _FACETS.items() if one is catalog.Facet.WHAT}
@@ -192,9 +200,13 @@ def _object(activity: record.Activity) -> str:
 
 
 def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
-    """Give more weight to a bound credential in two places, and to a private habit used from the public internet."""
+    """Give more weight to a bound credential in two places, and to a private habit used from the public internet.
+
+    A person who was never seen before has no habit that could be private; an account of the cluster has its pods.
+    """
     moved = part.feature == "credential"
-    outside = part.feature == "network" and _exposed(activity) and not _ever_public(part)
+    stranger = activity.principal.kind is identities.PrincipalKind.USER and not part.usual
+    outside = part.feature == "network" and _exposed(activity) and not (stranger or _ever_public(part))
     exposed = part.feature == "zone" and part.observed == attributes.INTERNET
     if moved or outside or exposed:
         return msgspec.structs.replace(part, nats=part.nats * OUT_OF_PLACE)
@@ -217,7 +229,7 @@ def _ever_public(part: base.Surprise) -> bool:
 
 
 def damp(
-    parts: list[base.Surprise], activity: record.Activity, young: Young, *, renewed: bool = False, release: str = ""
+    parts: list[base.Surprise], activity: record.Activity, young: Young, *, renewed: str = "", release: str = ""
 ) -> list[base.Surprise]:
     """Return the surprises with those damped that something else explains.
 
@@ -230,7 +242,7 @@ def damp(
     young
         What appeared lately.
     renewed
-        Whether the software that acts was replaced within the last day.
+        Says so when the software that acts was replaced within the last day; empty when it was not.
     release
         Says so when the actor is in the middle of a Helm release; empty when it is not.
     """
@@ -245,22 +257,24 @@ def damp(
         parts = [_less(part, found.why, found.weight) if part.feature in found.features else part for part in parts]
     if activity.refused:
         parts = [_less(part, NOT_REACHED) if _reached_for(part) else part for part in parts]
-        if not displaced and not follows_others(activity.principal):
-            parts = [_less(part, AT_HOME, REFUSED_AT_HOME) if _asked_for(part) else part for part in parts]
+    if why := _in_vain(activity, displaced=displaced):
+        parts = [_in_vain_less(part, why) for part in parts]
     if rescheduled:
         parts = [_less(part, "its pod runs on another node") if _elsewhere(part, activity) else part for part in parts]
     return sorted(parts, key=lambda part: -part.nats)
 
 
 def _explained(
-    activity: record.Activity, young: Young, *, displaced: bool, renewed: bool, release: str
+    activity: record.Activity, young: Young, *, displaced: bool, renewed: str, release: str
 ) -> Explained | None:
     """Return what explains the work of an identity that decides for itself; the first one that does."""
     if not displaced and derived_request.is_platform(activity.principal):
         return Explained(_WORK, PLATFORM)
+    if not displaced and identities.is_managed(activity.principal):
+        return Explained(_WORK, MANAGED)
     if not displaced and renewed:
-        return Explained(_WORK, NEW_VERSION, RENEWED)
-    if not displaced and release and activity.verb in _WRITES:
+        return Explained(_WORK, renewed, RENEWED)
+    if not displaced and release and (activity.verb in _WRITES or _looks_up(activity)):
         return Explained(_WORK, release)
     if activity.subresource == "eviction":
         return Explained(_DAMPED, DRAIN)
@@ -291,17 +305,32 @@ def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
     )
 
 
+def _looks_up(activity: record.Activity) -> bool:
+    """Tell whether one object is read that is no Secret: what is applied is read before."""
+    return (
+        activity.verb == "get" and activity.name != "" and activity.resource != "secrets" and not activity.subresource
+    )
+
+
 def _nothing_there(activity: record.Activity) -> str:
     """Say so when what was asked for does not exist: what every apply asks before it creates."""
-    return "what it asked for does not exist" if activity.code == NOT_FOUND else ""
+    return NOTHING_THERE if activity.code == NOT_FOUND else ""
 
 
-def _asked_for(part: base.Surprise) -> bool:
-    return part.feature in _ASKED and not part.damped
+def _in_vain(activity: record.Activity, *, displaced: bool) -> str:
+    """Say so when an identity that decides for itself asked in vain from its own place."""
+    if displaced or follows_others(activity.principal):
+        return ""
+    return AT_HOME if activity.refused else _nothing_there(activity)
 
 
 def _reached_for(part: base.Surprise) -> bool:
     return part.feature in _PLACES and not part.damped
+
+
+def _in_vain_less(part: base.Surprise, why: str) -> base.Surprise:
+    weight = _ASKED.get(part.feature)
+    return part if weight is None or part.damped else _less(part, why, weight)
 
 
 def _less(part: base.Surprise, why: str, weight: float = EXPLAINED) -> base.Surprise:

@@ -29,6 +29,7 @@ from riverwatch.scoring import (
     policy,
     releases,
     tactics,
+    upgrades,
 )
 from riverwatch.scoring import severity as grave
 
@@ -77,7 +78,7 @@ class Question(msgspec.Struct):
     age_s: float
     """Seconds of record time since the first record."""
     renewed: bool
-    """Whether the software that acts was replaced within the last day."""
+    """Whether the pods of the software that acts were replaced within the last day."""
     say: Callable[[record.Activity], str]
     """Writes the one-line summary of an activity; asked only for what becomes evidence."""
 
@@ -127,6 +128,7 @@ class Judge:
         self.budget = budget.Budget()
         self.young = damping.Young()
         self.releases = releases.Releases()
+        self.upgrades = upgrades.Upgrades()
         self.comparison = comparison.Comparison()
         self.excepted = 0
         """Rule hits and novelties that exceptions of policies silenced since the process began."""
@@ -164,6 +166,7 @@ class Judge:
             "budget": self.budget.dump(),
             "young": self.young.dump(),
             "releases": self.releases.dump(),
+            "upgrades": self.upgrades.dump(),
             "comparison": self.comparison.dump(),
             "next_sweep_s": self.next_sweep_s,
         }
@@ -175,6 +178,7 @@ class Judge:
         self.budget.load(data["budget"])
         self.young.load(data["young"])
         self.releases.load(data.get("releases", {}))
+        self.upgrades.load(data.get("upgrades", {}))
         self.comparison.load(data["comparison"])
         self.next_sweep_s = data["next_sweep_s"]
 
@@ -256,7 +260,8 @@ class Judge:
     def _damped(self, parts: list[models_base.Surprise], question: Question) -> list[models_base.Surprise]:
         activity = question.activity
         release = self.releases.explains(activity)
-        return damping.damp(parts, activity, self.young, renewed=question.renewed, release=release)
+        renewed = damping.NEW_VERSION if question.renewed else self.upgrades.explains(activity)
+        return damping.damp(parts, activity, self.young, renewed=renewed, release=release)
 
     def _raises(self, question: Question, case: cases.Case, weighed: Weighed) -> bool:
         if question.muted or not question.policy.raises(weighed.severity):

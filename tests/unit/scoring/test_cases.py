@@ -10,7 +10,7 @@ from riverwatch.scoring import cases
 NATS = 4.0
 
 
-def part(feature: str, observed: str) -> base.Surprise:
+def part(feature: str, observed: str, *usual: tuple[str, int]) -> base.Surprise:
     return base.Surprise(
         model="novelty",
         feature=feature,
@@ -18,7 +18,7 @@ def part(feature: str, observed: str) -> base.Surprise:
         nats=NATS,
         bursts=10,
         age_s=1e5,
-        usual=(),
+        usual=usual,
         unseen_in=(),
         siblings=0,
     )
@@ -57,3 +57,12 @@ def test_a_case_is_the_same_after_a_checkpoint():
     other = cases.CaseBook()
     other.load(book.dump())
     assert other.open == book.open
+
+
+@pytest.mark.parametrize("feature", sorted(cases.HABITUAL))
+def test_who_is_nowhere_usually_is_in_no_strange_place(feature):
+    """A new colleague's first network is news, but says nothing about what he does from there."""
+    colleague, known = cases.Case("new", 0.0, 0.0), cases.Case("old", 0.0, 0.0)
+    for case, usual in ((colleague, ()), (known, (("10.4.7.0/24", 9),))):
+        assert case.add([part(feature, "here", *usual)], time_s=0.0, factor=1.0) == NATS
+    assert (colleague.strange, known.strange) == ({}, {feature: NATS})

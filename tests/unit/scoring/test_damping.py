@@ -71,9 +71,13 @@ def test_a_refusal_of_a_kubelet_counts_half_when_it_never_met_one():
     assert damped("outcome", user="system:node:worker-1") == 4.0
 
 
-def test_asking_for_what_does_not_exist_counts_less_where_to_and_fully_what():
-    assert damped("object", code=404) < 8.0
-    assert damped("action", code=404) == 8.0
+def test_asking_for_what_does_not_exist_counts_less_from_where_the_identity_always_is():
+    """Every apply asks for what it is about to make; a stolen credential that guesses names does so from elsewhere."""
+    assert damped("object", code=404) == 8.0 * damping.EXPLAINED
+    assert damped("action", code=404) == 8.0 * damping.IN_VAIN
+    activity = normalise.from_audit(testing.audit_record(code=404))
+    found = damping.damp([surprise("action"), surprise("network")], activity, damping.Young())
+    assert {part.feature: part.nats for part in found} == {"action": 8.0, "network": 8.0}
 
 
 BOUND = {
@@ -159,11 +163,13 @@ def test_namespace_of_a_refused_request_counts_less_and_says_why(feature):
     assert "refused" in part.damped
 
 
-@pytest.mark.parametrize("feature", ["action", "outcome", "object"])
-def test_what_was_refused_counts_half_from_where_the_identity_always_is_and_says_why(feature):
+@pytest.mark.parametrize(
+    ("feature", "weight"), [("action", damping.IN_VAIN), ("outcome", damping.IN_VAIN), ("object", damping.EXPLAINED)]
+)
+def test_what_was_refused_counts_less_from_where_the_identity_always_is_and_says_why(feature, weight):
     activity = normalise.from_audit(testing.audit_record(code=403))
     (part,) = damping.damp([surprise(feature)], activity, damping.Young())
-    assert (part.nats, part.damped) == (4.0, damping.AT_HOME)
+    assert (part.nats, part.damped) == (8.0 * weight, damping.AT_HOME)
 
 
 @pytest.mark.parametrize("elsewhere", ["network", "zone", "agent", "credential"])
@@ -238,21 +244,27 @@ def test_an_operator_that_people_installed_is_judged_like_anybody():
 @pytest.mark.parametrize("feature", ["action", "scope", "volume"])
 def test_new_work_of_software_that_was_just_replaced_counts_less_in_its_own_place_only(feature):
     activity = normalise.from_audit(testing.audit_record())
-    (part,) = damping.damp([surprise(feature)], activity, damping.Young(), renewed=True)
+    (part,) = damping.damp([surprise(feature)], activity, damping.Young(), renewed=damping.NEW_VERSION)
     assert (part.nats, part.damped) == (8.0 * damping.RENEWED, damping.NEW_VERSION)
-    elsewhere = damping.damp([surprise(feature), surprise("network")], activity, damping.Young(), renewed=True)
+    elsewhere = damping.damp(
+        [surprise(feature), surprise("network")], activity, damping.Young(), renewed=damping.NEW_VERSION
+    )
     assert all(part.nats == 8.0 for part in elsewhere)
 
 
 def test_a_pod_of_another_revision_that_came_up_on_another_node_is_in_its_own_place():
     activity = normalise.from_audit(testing.audit_record(extra=BOUND))
-    found = damping.damp([surprise("action"), surprise("network")], activity, damping.Young(), renewed=True)
+    found = damping.damp(
+        [surprise("action"), surprise("network")], activity, damping.Young(), renewed=damping.NEW_VERSION
+    )
     assert {part.feature: part.nats for part in found} == {
         "action": 8.0 * damping.RENEWED,
         "network": 8.0 * damping.EXPLAINED,
     }
     stolen = [surprise("action"), surprise("network"), surprise("credential")]
-    assert all(part.nats >= 8.0 for part in damping.damp(stolen, activity, damping.Young(), renewed=True))
+    assert all(
+        part.nats >= 8.0 for part in damping.damp(stolen, activity, damping.Young(), renewed=damping.NEW_VERSION)
+    )
 
 
 SOFTWARE = "system:serviceaccount:flux-system:kustomize-controller"
@@ -366,3 +378,30 @@ def test_rights_that_software_gives_in_a_new_namespace_are_part_of_a_roll_out():
     made = {"user": SOFTWARE, "verb": "patch", "resource": "roles", "time_s": later + 60}
     assert damped("action", young, namespace="new", **made) == 8.0 * damping.UPKEEP
     assert damped("action", young, namespace="old", **made) == 8.0
+
+
+def test_a_cloud_that_renews_its_own_parts_counts_less_in_its_own_place_only():
+    user = "eks:addon-manager"
+    assert damped("action", user=user) == 8.0 * damping.EXPLAINED
+    activity = normalise.from_audit(testing.audit_record(user=user))
+    found = damping.damp([surprise("action"), surprise("agent")], activity, damping.Young())
+    assert all(part.nats == 8.0 for part in found)
+
+
+def looked_up(**more):
+    activity = normalise.from_audit(testing.audit_record(**more))
+    return damping.damp([surprise("scope")], activity, damping.Young(), release="a release")[0].damped
+
+
+def test_what_a_release_reads_before_it_writes_belongs_to_it_but_no_secret_and_no_list():
+    assert looked_up(resource="deployments", name="web") == "a release"
+    assert not looked_up(resource="secrets", name="web-tls")
+    assert not looked_up(verb="list", resource="deployments", name="")
+
+
+def test_the_internet_says_nothing_of_a_person_who_was_never_seen_and_much_of_an_account():
+    usual = msgspec.structs.replace(surprise("network"), usual=(("10.4.7.0/24", 9),))
+    for user, weights in (("mei@example.com", (1.0, damping.OUT_OF_PLACE)), (SOFTWARE, (damping.OUT_OF_PLACE,) * 2)):
+        activity = normalise.from_audit(testing.audit_record(user=user, source_ip="8.8.8.8"))
+        found = [damping.damp([part], activity, damping.Young())[0].nats for part in (surprise("network"), usual)]
+        assert found == [8.0 * weight for weight in weights]
