@@ -77,7 +77,7 @@ class Case(msgspec.Struct):
     opened_s: float
     last_s: float
     strengths: list[float] = []
-    """Surprise per record in nats, strongest first, at most `MAX_STRONGEST`."""
+    """Surprise per record in nats under its circumstances, strongest first, at most `MAX_STRONGEST`."""
     pairs: set[str] = set()
     """Novelties already counted, ``feature=value``."""
     parts: list[base.Surprise] = []
@@ -91,11 +91,11 @@ class Case(msgspec.Struct):
     cap: float = 0.0
     """Evidence in nats below which a raised case still counts as ordinary life."""
     nats: float = 0.0
-    """Evidence added up, nats, under the circumstances that made it weigh most."""
+    """Evidence added up, nats."""
     strange: dict[str, float] = {}
     """Attribute -> largest novelty of it, nats."""
     weight: circumstances.Weight = circumstances.NONE
-    """Those circumstances, and what they made of it."""
+    """The circumstances of the strongest record, and what they made of it."""
     amount: int = 0
     """Largest amount among the novelties."""
 
@@ -120,23 +120,37 @@ class Case(msgspec.Struct):
         age_s
             Seconds of record time since the first record.
         """
-        strength = self.add(parts, time_s=activity.time_s, factor=sensitivity.factor(activity))
+        fresh = self.fresh(parts, time_s=activity.time_s)
         weight = circumstances.weigh(activity, self.strange, parts, hits, age_s=age_s)
-        self.weigh(weight)
-        return strength * weight.factor
+        return self.count(fresh, sensitivity.factor(activity), weight)
 
-    def add(self, parts: list[base.Surprise], *, time_s: float, factor: float) -> float:
-        """Add what is new in one record; return its strength in nats.
+    def count(self, fresh: list[base.Surprise], factor: float, weight: circumstances.Weight) -> float:
+        """Count what is new in one record and was not counted before; return its strength, weighed, in nats.
 
         Parameters
         ----------
-        parts
-            Surprises of the record.
-        time_s
-            Record time.
+        fresh
+            As `fresh` returned it.
         factor
             0..2. Weight for the sensitivity of what was touched.
+        weight
+            What the circumstances of the record make of it.
         """
+        strength = overlap.strength(fresh) * factor * weight.factor
+        if strength > 0.0:
+            self.parts.extend(fresh)
+            self.parts.sort(key=lambda part: -part.nats)
+            del self.parts[MAX_PARTS:]
+            if not self.strengths or strength > self.strengths[0]:
+                self.weight = weight
+            self.strengths.append(strength)
+            self.strengths.sort(reverse=True)
+            del self.strengths[MAX_STRONGEST:]
+            self.nats = sum(value * FADE**place for place, value in enumerate(self.strengths))
+        return strength
+
+    def fresh(self, parts: list[base.Surprise], *, time_s: float) -> list[base.Surprise]:
+        """Return what is new in one record and was not counted before, and take note of it."""
         self.last_s = max(self.last_s, time_s)
         fresh = []
         for part in parts:
@@ -147,21 +161,7 @@ class Case(msgspec.Struct):
             fresh.append(self._amount(part) if part.feature == "volume" else part)
             if part.usual or part.feature not in HABITUAL:
                 self.strange[part.feature] = max(self.strange.get(part.feature, 0.0), fresh[-1].nats)
-        strength = overlap.strength(fresh) * factor
-        if strength > 0.0:
-            self.parts.extend(fresh)
-            self.parts.sort(key=lambda part: -part.nats)
-            del self.parts[MAX_PARTS:]
-            self.strengths.append(strength)
-            self.strengths.sort(reverse=True)
-            del self.strengths[MAX_STRONGEST:]
-        return strength
-
-    def weigh(self, weight: circumstances.Weight) -> None:
-        """Weigh what was added up under the circumstances of the record that was added last."""
-        nats = weight.factor * sum(value * FADE**place for place, value in enumerate(self.strengths))
-        if nats > self.nats:
-            self.nats, self.weight = nats, weight
+        return fresh
 
     def _amount(self, part: base.Surprise) -> base.Surprise:
         count = volumes.amount_of(part.observed)

@@ -1,12 +1,12 @@
-"""Stage 5 helper: how much a case weighs under the circumstances of one record, who acts, on what and how.
+"""Stage 5 helper: how much a record weighs under its circumstances, who acts, on what and how.
 
 A novelty is a chance; whether it is an attack depends on more than how rare it is. Service accounts do the same all
 their life, people do not; making something new is what work consists of, reading what one never read is not. Each
-circumstance multiplies the evidence of the case, in nats, and a case keeps the heaviest that any of its records gave
-it. The weights are a logistic regression of "is an attack" on the logarithm of the evidence and these circumstances,
-over fourteen recordings of ten clusters kept for tuning, checked on each with weights from the others
-(`docs/concepts/models-measured.md`); rounded. They say what kind of identity it is, never which. Pure; called by
-`scoring.judge` and `scoring.comparison`.
+circumstance multiplies the evidence of its record, in nats; what the case holds that is strange, an hour or a place,
+counts for every further record of it. The weights are a logistic regression of "is an attack" on the logarithm of the
+evidence of cases and their circumstances, over fourteen recordings of ten clusters kept for tuning, checked on each
+with weights from the others (`docs/concepts/models-measured.md`); rounded. They say what kind of identity it is, never
+which. Pure; called by `scoring.cases`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from riverwatch.scoring import damping, sensitivity
 STRANGE_NATS = 1.0
 """Novelty of a place, a client or an hour above which it is a circumstance of its case: a chance below 1 in 3."""
 
-USUAL = 0.83
-"""Weight of a record about which nothing of the table holds: the table was fitted with a floor of 12 nats instead of
-`budget.FLOOR_NATS`, and this keeps the scale."""
+USUAL = 0.9
+"""Weight of a record about which nothing of the table holds: it keeps the scale on which `budget.FLOOR_NATS` and the
+prior of `calibrate` were measured."""
 
 LEAST_WEIGHT = 0.2
 """Least that all circumstances together may leave of the evidence."""

@@ -95,18 +95,18 @@ def reasons(
 
 
 def weighed(weight: circumstances.Weight) -> str:
-    """Say what the circumstances made of all that was new; nothing when it is next to nothing.
+    """Say what the circumstances made of the strongest record; nothing when it is next to nothing.
 
     Examples
     --------
     >>> weighed(circumstances.Weight(2.15, ("programs seldom do anything new", "it was an unusual hour")))
-    ' All that was new counts 2.1 times as much, because programs seldom do anything new and it was an unusual hour.'
+    ' The strongest of it counts 2.1 times as much, because programs seldom do anything new and it was an unusual hour.'
     """
     if not weight.because or abs(weight.factor - 1.0) < LEAST_TOLD_FACTOR:
         return ""
     *first, last = weight.because[:MAX_CIRCUMSTANCES]
     listed = f"{', '.join(first)} and {last}" if first else last
-    return f" All that was new counts {weight.factor:.1f} times as much, because {listed}."
+    return f" The strongest of it counts {weight.factor:.1f} times as much, because {listed}."
 
 
 def merged(strongest: dict[str, list[base.Surprise]]) -> list[tuple[list[base.Surprise], float]]:

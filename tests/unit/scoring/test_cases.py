@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from riverwatch.models import base
-from riverwatch.scoring import cases
+from riverwatch.scoring import cases, circumstances
 
 NATS = 4.0
 
@@ -24,9 +24,13 @@ def part(feature: str, observed: str, *usual: tuple[str, int]) -> base.Surprise:
     )
 
 
+def add(case: cases.Case, one: base.Surprise, *, time_s: float = 0.0) -> float:
+    return case.count(case.fresh([one], time_s=time_s), 1.0, circumstances.NONE)
+
+
 def strengths(*steps: tuple[str, str]) -> list[float]:
     case = cases.Case("web", 0.0, 0.0)
-    return [case.add([part(*step)], time_s=float(place), factor=1.0) for place, step in enumerate(steps)]
+    return [add(case, part(*step), time_s=float(place)) for place, step in enumerate(steps)]
 
 
 def test_a_novelty_counts_once():
@@ -47,13 +51,13 @@ def test_only_a_larger_amount_is_full_news(second, share):
 def test_view_of_a_counted_amount_says_why_it_counts_less():
     case = cases.Case("web", 0.0, 0.0)
     for observed in ("8 or more writes in 1 day", "8 or more deletes in 1 day"):
-        case.add([part("volume", observed)], time_s=0.0, factor=1.0)
+        add(case, part("volume", observed))
     assert "another view" in case.parts[-1].damped
 
 
 def test_a_case_is_the_same_after_a_checkpoint():
     book = cases.CaseBook()
-    book.touch("web", 0.0).add([part("volume", "8 or more writes in 1 day")], time_s=0.0, factor=1.0)
+    add(book.touch("web", 0.0), part("volume", "8 or more writes in 1 day"))
     other = cases.CaseBook()
     other.load(book.dump())
     assert other.open == book.open
@@ -64,5 +68,5 @@ def test_who_is_nowhere_usually_is_in_no_strange_place(feature):
     """A new colleague's first network is news, but says nothing about what he does from there."""
     colleague, known = cases.Case("new", 0.0, 0.0), cases.Case("old", 0.0, 0.0)
     for case, usual in ((colleague, ()), (known, (("10.4.7.0/24", 9),))):
-        assert case.add([part(feature, "here", *usual)], time_s=0.0, factor=1.0) == NATS
+        assert add(case, part(feature, "here", *usual)) == NATS
     assert (colleague.strange, known.strange) == ({}, {feature: NATS})

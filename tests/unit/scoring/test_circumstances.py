@@ -99,10 +99,11 @@ def test_every_weight_is_bounded():
     assert all(0.2 < one.weight < 5.0 and one.weight != 1.0 for one in circumstances.TABLE)
 
 
-def test_a_case_keeps_the_heaviest_that_a_record_gave_it():
-    case = cases.Case("someone", 0.0, 0.0)
-    case.add([part("action", "list secrets", 6.0)], time_s=0.0, factor=1.0)
-    case.weigh(circumstances.Weight(2.0, ("it was an unusual hour",)))
-    case.weigh(circumstances.Weight(0.5, ("something was made, as every day",)))
-    assert case.nats == pytest.approx(12.0)
-    assert case.weight == (2.0, ("it was an unusual hour",))
+def test_the_ordinary_makes_a_case_neither_lighter_nor_heavier():
+    """What was made counts as what was made, also when something harmless is read after it."""
+    case, made, read = cases.Case("someone", 0.0, 0.0), circumstances.Weight(0.5, ("made",)), circumstances.Weight(2.0)
+    strong, weak = part("action", "create roles", 12.0), part("object", "secrets web/tls", 0.5)
+    assert case.count([strong], 1.0, made) == pytest.approx(6.0)
+    assert case.count([weak], 1.0, read) == pytest.approx(1.0)
+    assert case.nats == pytest.approx(6.0 + cases.FADE * 1.0)
+    assert case.weight == made
