@@ -19,6 +19,9 @@ SECONDS_PER_HOUR = 3600
 EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday; Monday is 0."""
 
+OWN_NAMESPACE = "its own namespace"
+"""Where a service account's own namespace is the scope: what its siblings do in theirs is the same."""
+
 NOT_APPLICABLE = ""
 """Value of an attribute that this activity does not have; models pass over it."""
 
@@ -158,6 +161,7 @@ def measure(
     namespace = activity.namespace[: attributes.MAX_VALUE_CHARS] or "cluster-wide"
     named = resource in attributes.NAMED_RESOURCES and activity.name
     principal, addresses = activity.principal, activity.addresses
+    at_home = principal.namespace != "" and principal.namespace == activity.namespace
     return FeatureVector(
         principal.username,
         siblings or sibling_key(principal),
@@ -168,7 +172,7 @@ def measure(
             f"{activity.code} on {action}" if activity.refused else NOT_APPLICABLE,
             rules,
             namespace if resource else NOT_APPLICABLE,
-            f"{action} in {namespace}" if resource else NOT_APPLICABLE,
+            f"{action} in {OWN_NAMESPACE if at_home else namespace}" if resource else NOT_APPLICABLE,
             f"{resource} {namespace}/{attributes.stable_name(activity.name)}" if named else NOT_APPLICABLE,
             "its own pods" if own_pod else attributes.origin_of(addresses),
             attributes.PRIVATE if own_pod else attributes.zone_of(addresses),
