@@ -257,8 +257,7 @@ class Pipeline:
         key: int,
     ) -> finding.Detection | None:
         rules, mode = ruled
-        self.judge.young.see(activity)
-        self.judge.upgrades.see(activity)
+        released = self.judge.see(activity)
         measured = vector.measure(
             activity,
             rules=_rules_told(activity, hits) if hits else vector.NOT_APPLICABLE,
@@ -267,7 +266,6 @@ class Pipeline:
             volume=volume,
         )
         measured.explained = self.judge.young.explained(activity)
-        released = self.judge.releases.see(activity)
         use = credential_use.of(activity, self.inventory, self.node_places)
         activity = engine.answering(activity, hits) if hits else activity
         parts = self.models.opinion(measured, use) if mode.models_judge else []

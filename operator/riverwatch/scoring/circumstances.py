@@ -125,7 +125,7 @@ TABLE = (
 
 
 class Weight(NamedTuple):
-    """What the circumstances of one record make of a case."""
+    """What its circumstances make of one record."""
 
     factor: float
     because: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ class Weight(NamedTuple):
 
 
 NONE = Weight(1.0)
-"""Nothing is known that would make a case more or less than it is."""
+"""Nothing is known that would make a record more or less than it is."""
 
 
 def weigh(
@@ -144,7 +144,7 @@ def weigh(
     *,
     age_s: float,
 ) -> Weight:
-    """Return the weight of a case's evidence under the circumstances of one record.
+    """Return the weight of one record's evidence under its circumstances.
 
     Parameters
     ----------

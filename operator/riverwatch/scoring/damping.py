@@ -66,7 +66,7 @@ RENEWED = 0.5
 one that somebody slipped in."""
 
 NEW_VERSION = "its pods were replaced by ones of another revision within a day"
-"""Why it counts less; or that its client says so (`scoring.upgrades`)."""
+"""Why it counts less; `upgrades.ANOTHER_VERSION` says the same of what its client tells."""
 
 UPKEEP = 0.3
 """Weight of a write that software never made before, from its own place: controllers write new kinds of objects when

@@ -80,7 +80,7 @@ def reasons(
     home
         Words for the group that the identity was compared with, for example ``in its namespace``.
     weight
-        What the circumstances made of what was new.
+        What the circumstances made of the strongest record.
     """
     told = _rule_reasons(hits, share_of_rules)
     strongest = by_feature(parts)

@@ -186,6 +186,12 @@ class Judge:
         """Return the evidence in nats that a case needs under a policy."""
         return self.budget.threshold(self.calibrator.tail(), rules.alert_budget_per_day)
 
+    def see(self, activity: record.Activity) -> bool:
+        """Remember what explains novelty from now on; return whether a revision of a release was written."""
+        self.young.see(activity)
+        self.upgrades.see(activity)
+        return self.releases.see(activity)
+
     def decide(self, question: Question) -> Verdict | None:
         """Decide about one activity; None when there is nothing to say."""
         loud = [hit for hit in question.hits if hit.card.raises and self._allowed(hit.card.id, question)]

@@ -1,8 +1,8 @@
 """Stage 5 helper: who is installing or upgrading a Helm release.
 
 Helm writes a Secret for each revision of a release before it writes anything else, whether a person runs it or a
-controller does, so what follows from the same identity belongs to the release. Owned by `scoring.judge`, told by
-`runtime.pipeline` about every such Secret; pure, time comes from records.
+controller does, so what follows from the same identity belongs to the release. Owned by `scoring.judge`, which
+is told of every record that is not routine; pure, time comes from records.
 """
 
 from __future__ import annotations

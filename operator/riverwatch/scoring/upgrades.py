@@ -1,8 +1,8 @@
 """Stage 5 helper: which software calls itself by a version that it never had before.
 
 A pod's name tells that its Deployment was given another template, but pods of StatefulSets and DaemonSets keep theirs,
-and what runs outside of the cluster has none; most clients say their version, though. Owned by `scoring.judge`, told by
-`runtime.pipeline` about every record that is not routine; pure, time comes from records.
+and what runs outside of the cluster has none; most clients say their version, though. Owned by `scoring.judge`, which
+is told of every record that is not routine; pure, time comes from records.
 """
 
 from __future__ import annotations
