@@ -12,7 +12,8 @@ was used, or pods call from their nodes' addresses, the first use can already be
 
     P(not from its node) = (PRIOR + tokens used from elsewhere) / (1 + tokens whose node's address was known)
 
-which is near 1, and says nothing, where pods call from addresses of their own. One estimator for the cluster, owned by
+which is near 1, and says nothing, where pods call from addresses of their own. Where pods show now their node's address
+and now their own, as beside an API server, either is where the token belongs. One estimator for the cluster, owned by
 `models.bank`.
 """
 
@@ -26,6 +27,7 @@ from typing import Any
 import msgspec
 from river import base as river_base
 
+from riverwatch.features import attributes
 from riverwatch.models import base
 
 CARD = base.ModelCard(
@@ -37,6 +39,7 @@ CARD = base.ModelCard(
     blind_spots=(
         "Tokens that name neither themselves nor a pod (legacy tokens), kubelets before Kubernetes 1.30.",
         "Use from inside the pod, from another pod behind the same address, or from where tokens are handed on.",
+        "Use from the pod's node, where pods call now from their own address and now from their node's.",
     ),
 )
 
@@ -66,11 +69,20 @@ handed tokens and acts with them, as OpenShift's image registry does with those 
 MAX_RELAYS = 4_096
 """Addresses of which such moves are counted; the one that came first is forgotten first."""
 
+HOSTED_OWNERS = 3
+"""Pods that called from their node's address and from another one without being flagged until that is ordinary here:
+a network that translates what leaves a node leaves alone what stays on it, so a pod beside an API server shows now one
+and now the other."""
+
 LEAST_OFF_NODE_NATS = 3.0
 """Surprise from which a token off its node is told: where more of them are, pods call from their own addresses."""
 
 RENEWED_S = 86_400.0
 """Seconds for which a workload counts as renewed after pods of another revision appeared."""
+
+STARTED_S = 300.0
+"""Seconds for which a pod has only just started: software lists what it works with, waits for its turn to lead, and
+does at first what it left undone."""
 
 MAX_REVISIONS = 3
 """Revisions seen of a workload until another one explains nothing: what is replaced every day does not change by it."""
@@ -107,6 +119,11 @@ class Use(msgspec.Struct, frozen=True):
         """Whether the address is known not to be the node's."""
         return bool(self.node_addresses) and self.address not in self.node_addresses
 
+    @property
+    def on_node(self) -> bool:
+        """Whether it is known to be the node's."""
+        return self.address in self.node_addresses
+
 
 class Credential(river_base.AnomalyDetector):
     """Address binding of all credentials of the cluster.
@@ -133,6 +150,10 @@ class Credential(river_base.AnomalyDetector):
         """Deployment -> hash of the template of its latest pods, record time since when, and how many were seen."""
         self._relays: dict[str, int] = {}
         """Address -> owners whose credentials were used from there after another address."""
+        self._born: dict[str, float] = {}
+        """Pod's uid -> record time of the first use of any of its tokens."""
+        self._hosted = 0
+        """Pods that called from their node's address and from another one."""
         self._on_node = 0.0
         """Decayed number of tokens whose first use came from the address of their node."""
         self._off_node = 0.0
@@ -175,7 +196,7 @@ class Credential(river_base.AnomalyDetector):
         wrong_place = bool(own) and use.address not in own and use.address not in known and not relay
         if wrong_place or use.owner_gone:
             nats += MISMATCH_NATS
-        if nats <= 0.0:
+        if nats <= 0.0 or (not use.owner_gone and self._hosts(use, own)):
             return None
         usual = own if wrong_place else known or use.node_addresses
         return base.Surprise(
@@ -190,8 +211,32 @@ class Credential(river_base.AnomalyDetector):
             siblings=0,
         )
 
+    def _hosts(self, use: Use, own: list[str]) -> bool:
+        """Tell whether pods call from two addresses here, their node's and their own, and this is one of the two.
+
+        Its own is the first one beside its node's that lies in a network of other pods and is none of theirs.
+        """
+        if self._hosted < HOSTED_OWNERS or not use.owner_uid or not use.node_addresses:
+            return False
+        if use.on_node or use.address in own:
+            return True
+        if any(address not in use.node_addresses for address in own):
+            return False
+        others = {address for places in self._places.values() for address in places}
+        nodes = {attributes.network_of(address) for address in use.node_addresses}
+        pods = {attributes.network_of(address) for address in others} - nodes
+        return use.address not in others and attributes.network_of(use.address) in pods
+
+    def see(self, use: Use) -> None:
+        """Remember when a pod was first seen, whether or not this use may be learned."""
+        if use.owner_uid and use.owner_uid not in self._born:
+            self._born[use.owner_uid] = use.time_s
+            if len(self._born) > self.max_credentials:
+                del self._born[next(iter(self._born))]
+
     def learn(self, use: Use) -> None:
         """Learn one use."""
+        self.see(use)
         self._learn_revision(use)
         if not use.credential or not use.address or self.settled(use):
             return
@@ -236,6 +281,13 @@ class Credential(river_base.AnomalyDetector):
             return 0 < seen < MAX_REVISIONS
         return 1 < seen <= MAX_REVISIONS and since_s > use.time_s - RENEWED_S
 
+    def started(self, use: Use) -> bool:
+        """Tell whether the pod was first seen minutes ago and belongs to a Deployment whose pods were seen before."""
+        family, _ = _revision(use)
+        _, since_s, seen = self._revisions.get(family, ("", 0.0, 0))
+        born_s = self._born.get(use.owner_uid, use.time_s)
+        return (seen > 1 or (seen == 1 and since_s < born_s)) and use.time_s - born_s < STARTED_S
+
     def _learn_revision(self, use: Use) -> None:
         family, revision = _revision(use)
         if not family:
@@ -251,9 +303,11 @@ class Credential(river_base.AnomalyDetector):
             return
         places = self._places.setdefault(use.owner_uid, [])
         if use.address not in places:
-            places.append(use.address)
-            if len(places) > 1:
+            if len(places) == 1 and use.on_node is not (places[0] in use.node_addresses):
+                self._hosted += 1
+            elif places:
                 self._learn_relay(use.address)
+            places.append(use.address)
             self.edition += len(places) > MAX_ADDRESSES
             del places[: max(0, len(places) - MAX_ADDRESSES)]
         if len(self._places) > self.max_credentials:
@@ -262,8 +316,9 @@ class Credential(river_base.AnomalyDetector):
 
     def dump(self) -> list[object]:
         """Return plain data for a checkpoint."""
-        nodes = [self._on_node, self._off_node]
-        return [self._addresses, self._reused, self._moved, self._places, self._revisions, nodes, self._relays]
+        counts = [self._on_node, self._off_node, self._hosted]
+        known = [self._addresses, self._reused, self._moved, self._places, self._revisions]
+        return [*known, counts, self._relays, self._born]
 
     def load(self, data: list[object]) -> None:
         """Take over what `dump` returned."""
@@ -271,8 +326,10 @@ class Credential(river_base.AnomalyDetector):
         self._addresses, self._reused, self._moved, self._places, *later = data  # type: ignore[assignment]
         stored: dict[str, list[Any]] = later[0] if later else {}  # type: ignore[assignment]
         self._revisions = {family: (one[0], one[1], one[2]) for family, one in stored.items()}
-        self._on_node, self._off_node = later[1] if len(later) > 1 else (0.0, 0.0)  # type: ignore[misc]
+        counts: list[Any] = [*later[1], 0] if len(later) > 1 else [0.0, 0.0, 0]  # type: ignore[misc]
+        self._on_node, self._off_node, self._hosted = counts[:3]
         self._relays = later[2] if len(later) > 2 else {}  # type: ignore[assignment]
+        self._born = later[3] if len(later) > 3 else {}  # type: ignore[assignment]
 
 
 def _rarity(happened: float, trials: float) -> float:

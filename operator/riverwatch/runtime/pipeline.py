@@ -267,6 +267,8 @@ class Pipeline:
         )
         measured.explained = self.judge.young.explained(activity)
         use = credential_use.of(activity, self.inventory, self.node_places)
+        if use is not None:
+            self.models.credentials.see(use)
         activity = engine.answering(activity, hits) if hits else activity
         parts = self.models.opinion(measured, use) if mode.models_judge else []
         if (parts or self.models.opens_burst(measured)) and mode.models_judge:
@@ -289,6 +291,7 @@ class Pipeline:
                 policy=rules,
                 age_s=self.learning.age_s(),
                 renewed=use is not None and self.models.credentials.renewed(use),
+                started=use is not None and self.models.credentials.started(use),
                 say=advice.summary,
             )
             verdict = self.judge.decide(question) if worth_it else None

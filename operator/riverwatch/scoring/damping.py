@@ -1,14 +1,14 @@
 """Stage 5 helper: explained novelty counts less, and says so; a credential out of place counts more.
 
-Fourteen explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
+Fifteen explanations: the actor only follows what others decided (kubelets serve the pods that were placed on them, the
 control plane's controllers act on other people's objects), it is a part of OpenShift or of a cloud's control plane
-in its own place, its software was just replaced, it is in the middle of a Helm release, software in its own place
-writes what it looks after, a person is at the usual place, a drain goes where a node's pods are, the namespace is
-young, the object was just created (the object alone) or does not exist, the request was refused, it was asked in vain
-by somebody in the usual place, the pod that a token is bound to runs on another node. *Where to* and *how much* are
-damped (of a refused request the namespace, and from the usual place what was asked for); *what* only for those who do
-it from their own place with their own client; *where from* only for a bound token that nothing says was moved. Rules
-never. Pure but for the young things it remembers; owned by `scoring.judge`.
+in its own place, its software was just replaced or has just started, it is in the middle of a Helm release, software in
+its own place writes what it looks after, a person is at the usual place, a drain goes where a node's pods are, the
+namespace is young, the object was just created (the object alone) or does not exist, the request was refused, it was
+asked in vain by somebody in the usual place, the pod that a token is bound to runs on another node. *Where to* and *how
+much* are damped (of a refused request the namespace, and from the usual place what was asked for); *what* only for
+those who do it from their own place with their own client; *where from* only for a bound token that nothing says was
+moved. Rules never. Pure but for the young things it remembers; owned by `scoring.judge`.
 """
 
 from __future__ import annotations
@@ -67,6 +67,13 @@ one that somebody slipped in."""
 
 NEW_VERSION = "its pods were replaced by ones of another revision within a day"
 """Why it counts less; `upgrades.ANOTHER_VERSION` says the same of what its client tells."""
+
+STARTED = "its pod has only just started"
+"""Why new work counts less, by `RENEWED` too: software that starts lists what it works with, as it did before anybody
+looked."""
+
+STARTED_ANEW = "its pod has only just started, with another version"
+"""Why it counts less by `EXPLAINED`: both explain it."""
 
 UPKEEP = 0.3
 """Weight of a write that software never made before, from its own place: controllers write new kinds of objects when
@@ -242,7 +249,8 @@ def damp(
     young
         What appeared lately.
     renewed
-        Says so when the software that acts was replaced within the last day; empty when it was not.
+        Says so when the software that acts was replaced within the last day or has only just started; empty when
+        neither.
     release
         Says so when the actor is in the middle of a Helm release; empty when it is not.
     """
@@ -273,7 +281,7 @@ def _explained(
     if not displaced and identities.is_managed(activity.principal):
         return Explained(_WORK, MANAGED)
     if not displaced and renewed:
-        return Explained(_WORK, renewed, RENEWED)
+        return Explained(_WORK, renewed, EXPLAINED if renewed == STARTED_ANEW else RENEWED)
     if not displaced and release and (activity.verb in _WRITES or _looks_up(activity)):
         return Explained(_WORK, release)
     if activity.subresource == "eviction":

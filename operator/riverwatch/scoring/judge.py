@@ -79,6 +79,8 @@ class Question(msgspec.Struct):
     """Seconds of record time since the first record."""
     renewed: bool
     """Whether the pods of the software that acts were replaced within the last day."""
+    started: bool
+    """Whether its pod has only just started."""
     say: Callable[[record.Activity], str]
     """Writes the one-line summary of an activity; asked only for what becomes evidence."""
 
@@ -267,6 +269,8 @@ class Judge:
         activity = question.activity
         release = self.releases.explains(activity)
         renewed = damping.NEW_VERSION if question.renewed else self.upgrades.explains(activity)
+        if question.started:
+            renewed = damping.STARTED_ANEW if renewed else damping.STARTED
         return damping.damp(parts, activity, self.young, renewed=renewed, release=release)
 
     def _raises(self, question: Question, case: cases.Case, weighed: Weighed) -> bool:

@@ -71,6 +71,44 @@ def test_pods_of_anything_else_are_never_renewed(owner):
     assert not model.renewed(pod("00038", owner=owner))
 
 
+def birth(uid: str, *, minute: float, owner: str = "pod web/front-7d4cbf5db4-x2k4p") -> credential.Use:
+    time_s = 1e9 + 60 * minute
+    return credential.Use(f"JTI={uid}", "token", owner, "10.0.0.1", owner_uid=uid, time_s=time_s)
+
+
+def test_a_pod_has_only_just_started_for_minutes_where_its_deployment_is_known():
+    model = credential.Credential()
+    model.learn(birth("first", minute=0))
+    assert not model.started(birth("first", minute=1))
+    assert model.started(birth("second", minute=60))
+    model.see(birth("second", minute=60))
+    assert model.started(birth("second", minute=64))
+    assert not model.started(birth("second", minute=65))
+    assert not model.started(birth("first", minute=66))
+
+
+def test_a_pod_that_nothing_was_learned_from_grows_old_too():
+    model = credential.Credential()
+    model.learn(birth("first", minute=0))
+    for minute in (60, 70):
+        model.see(birth("second", minute=minute))
+    assert not model.started(birth("second", minute=71))
+
+
+def test_pods_that_are_no_deployments_have_no_start():
+    model = credential.Credential()
+    model.learn(birth("first", minute=0, owner="pod ci/build-x2k4p"))
+    assert not model.started(birth("second", minute=60, owner="pod ci/build-qqq4p"))
+
+
+def test_births_survive_a_checkpoint_and_are_bounded():
+    model, again = credential.Credential(max_credentials=2), credential.Credential()
+    for number in range(3):
+        model.learn(birth(f"u{number}", minute=number))
+    again.load(model.dump())
+    assert again.dump()[7] == {"u1": 1e9 + 60.0, "u2": 1e9 + 120.0}
+
+
 def test_revisions_survive_a_checkpoint_and_older_ones_are_read():
     model, other = lived(("7d4cbf5db4", 0.0)), credential.Credential()
     other.load(model.dump())
@@ -147,3 +185,59 @@ def test_relays_survive_a_checkpoint_and_are_bounded(monkeypatch):
     for address in ("10.1.0.1", "10.1.0.2"):
         model.learn(handed_on(address))
     assert len(model.dump()[6]) == 1
+
+
+NODE = "10.20.0.11"
+
+
+def beside(number: int, address: str) -> credential.Use:
+    return credential.Use(
+        f"JTI={number}", "token", f"pod web/{number}", address, owner_uid=f"u{number}", node_addresses=(NODE,)
+    )
+
+
+def hosted(pods: int) -> credential.Credential:
+    """Pods beside an API server, each of which calls from its node's address and from its own."""
+    model = credential.Credential()
+    for number in range(pods):
+        for address in (NODE, f"10.0.0.{number}"):
+            model.learn(beside(number, address))
+    return model
+
+
+@pytest.mark.parametrize("order", [(NODE, "10.0.0.77"), ("10.0.0.77", NODE)], ids=["node first", "own first"])
+def test_where_pods_call_from_two_addresses_the_other_of_the_two_is_learned(order):
+    model = hosted(credential.HOSTED_OWNERS)
+    for address in (*order, *order):
+        assert model.opinion(beside(99, address)) is None
+        model.learn(beside(99, address))
+    assert model.opinion(beside(99, "10.0.0.78")).nats > credential.MISMATCH_NATS
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "10.20.0.99", "203.0.113.7"], ids=["a pod", "a host", "outside"])
+def test_a_token_at_its_node_may_not_move_to_another_pod_nor_where_no_pods_are(address):
+    model = hosted(credential.HOSTED_OWNERS)
+    model.learn(beside(99, NODE))
+    assert model.opinion(beside(99, address)).nats > credential.MISMATCH_NATS
+
+
+def test_where_few_pods_call_from_two_addresses_a_move_from_the_node_is_told():
+    model = hosted(credential.HOSTED_OWNERS - 1)
+    model.learn(beside(99, NODE))
+    assert model.opinion(beside(99, "10.0.0.77")) is not None
+
+
+def test_that_pods_call_from_two_addresses_survives_a_checkpoint():
+    again = credential.Credential()
+    again.load(hosted(credential.HOSTED_OWNERS).dump())
+    again.learn(beside(99, NODE))
+    assert again.opinion(beside(99, "10.0.0.77")) is None
+
+
+def test_an_ended_pod_is_told_wherever_its_token_is_used():
+    model = hosted(credential.HOSTED_OWNERS)
+    model.learn(beside(99, NODE))
+    ended = credential.Use(
+        "JTI=99", "token", "pod web/99", NODE, owner_uid="u99", node_addresses=(NODE,), owner_gone=True
+    )
+    assert model.opinion(ended) is not None

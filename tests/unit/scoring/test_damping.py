@@ -252,6 +252,17 @@ def test_new_work_of_software_that_was_just_replaced_counts_less_in_its_own_plac
     assert all(part.nats == 8.0 for part in elsewhere)
 
 
+@pytest.mark.parametrize(
+    ("why", "weight"),
+    [(damping.STARTED, damping.RENEWED), (damping.STARTED_ANEW, damping.EXPLAINED)],
+    ids=["same version", "another version"],
+)
+def test_new_work_of_a_pod_that_has_just_started_counts_less(why, weight):
+    activity = normalise.from_audit(testing.audit_record())
+    (part,) = damping.damp([surprise("action")], activity, damping.Young(), renewed=why)
+    assert (part.nats, part.damped) == (8.0 * weight, why)
+
+
 def test_a_pod_of_another_revision_that_came_up_on_another_node_is_in_its_own_place():
     activity = normalise.from_audit(testing.audit_record(extra=BOUND))
     found = damping.damp(
