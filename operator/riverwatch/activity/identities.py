@@ -84,6 +84,15 @@ CLOUD_ACCOUNTS = ".gserviceaccount.com"
 MANAGED = "eks:"
 """Beginning of the user names that EKS keeps for its control plane (Amazon EKS, default roles and users)."""
 
+AKS_PARTS = frozenset({"aksService", "aksProblemDetector"})
+"""User names under which the parts of AKS act on a cluster they manage."""
+
+SYSTEM = "system:"
+"""Beginning of the user names that Kubernetes keeps for itself (Kubernetes, RBAC)."""
+
+ADMINISTRATOR = "system:admin"
+"""User name of the certificate for people with which k3s, RKE2 and OpenShift are installed."""
+
 CACHE_SIZE = 65_536
 """Principals kept: more than the identities of the largest clusters supported (10,000), about 10 MB at worst."""
 
@@ -126,14 +135,28 @@ def is_software(principal: Principal) -> bool:
 
 
 def is_managed(principal: Principal) -> bool:
-    """Tell whether a part of a cloud's control plane acts, which has a user name that nobody else can be given.
+    """Tell whether a part of a cloud's control plane acts.
 
     Examples
     --------
     >>> is_managed(classify("eks:addon-manager")), is_managed(classify("eks-admin"))
     (True, False)
     """
-    return principal.kind is PrincipalKind.USER and principal.username.startswith(MANAGED)
+    username = principal.username
+    return principal.kind is PrincipalKind.USER and (username.startswith(MANAGED) or username in AKS_PARTS)
+
+
+def is_person(principal: Principal) -> bool:
+    """Tell whether a person acts, or an account that people share.
+
+    Examples
+    --------
+    >>> [is_person(classify(name)) for name in ("ann@example.com", "system:admin", "system:kube-scheduler")]
+    [True, True, False]
+    """
+    username = principal.username
+    named = principal.kind is PrincipalKind.USER and (username == ADMINISTRATOR or not username.startswith(SYSTEM))
+    return named and not is_software(principal) and not is_managed(principal)
 
 
 @functools.lru_cache(maxsize=CACHE_SIZE)

@@ -146,7 +146,7 @@ class Case(msgspec.Struct):
             self.strengths.append(strength)
             self.strengths.sort(reverse=True)
             del self.strengths[MAX_STRONGEST:]
-            self.nats = sum(value * FADE**place for place, value in enumerate(self.strengths))
+            self.nats = weight.whole * sum(value * FADE**place for place, value in enumerate(self.strengths))
         return strength
 
     def fresh(self, parts: list[base.Surprise], *, time_s: float) -> list[base.Surprise]:

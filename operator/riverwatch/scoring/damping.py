@@ -212,7 +212,7 @@ def _placed(part: base.Surprise, activity: record.Activity) -> base.Surprise:
     A person who was never seen before has no habit that could be private; an account of the cluster has its pods.
     """
     moved = part.feature == "credential"
-    stranger = activity.principal.kind is identities.PrincipalKind.USER and not part.usual
+    stranger = identities.is_person(activity.principal) and not part.usual
     outside = part.feature == "network" and _exposed(activity) and not (stranger or _ever_public(part))
     exposed = part.feature == "zone" and part.observed == attributes.INTERNET
     if moved or outside or exposed:
@@ -293,7 +293,7 @@ def _explained(
         return Explained(_DAMPED, why)
     if why := young.object_explains(activity):
         return Explained(_OBJECT, why)
-    if not displaced and not activity.refused and activity.principal.kind is identities.PrincipalKind.USER:
+    if not displaced and not activity.refused and identities.is_person(activity.principal):
         return Explained(_DONE, USUAL_PLACE, PERSON)
     return None
 
@@ -304,7 +304,7 @@ def _looks_after(activity: record.Activity, *, rights: bool) -> bool:
     Who rolls out a new application gives it rights in its own new namespace.
     """
     return (
-        activity.principal.kind is identities.PrincipalKind.SERVICE_ACCOUNT
+        identities.is_software(activity.principal)
         and activity.verb in derived_facts.WRITE_VERBS
         and not activity.failed
         and activity.subresource not in _MEANT

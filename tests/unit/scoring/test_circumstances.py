@@ -50,6 +50,29 @@ MORE = {
         {"user": PERSON, "resource": "pods", "subresource": "log"},
         {"user": PERSON, "resource": "pods"},
     ),
+    "a program with a script": (
+        {"user": PROGRAM, "user_agent": "python-requests/2.32"},
+        {"user": PROGRAM, "user_agent": "front/v1.2 (linux/amd64)"},
+    ),
+    "a program that asks what it may do": (
+        {"user": PROGRAM, "verb": "create", "resource": "selfsubjectrulesreviews"},
+        {"user": PROGRAM, "verb": "create", "resource": "subjectaccessreviews"},
+    ),
+    "a program in another's namespace": ({"user": PROGRAM, "namespace": "shop"}, {"user": PROGRAM, "namespace": "web"}),
+    "a program in a namespace, not in all": (
+        {"user": PROGRAM, "verb": "list", "namespace": "shop"},
+        {"user": PROGRAM, "verb": "list", "namespace": None},
+    ),
+    "a program that keeps no Secrets": (
+        {"user": PROGRAM, "verb": "patch", "resource": "configmaps"},
+        {"user": PROGRAM, "verb": "patch", "resource": "secrets"},
+    ),
+    "a program with an object of its own": ({"user": PROGRAM, "strange": ("object",)}, {"user": PROGRAM}),
+    "a person who was let in": ({"user": PERSON, "verb": "patch"}, {"user": PERSON, "verb": "patch", "code": 403}),
+    "a person elsewhere with another client": (
+        {"user": PERSON, "strange": ("network", "agent")},
+        {"user": PERSON, "strange": ("agent",)},
+    ),
     "a program in a pod, not a person": (
         {"user": PROGRAM, "resource": "pods", "subresource": "exec", "verb": "create"},
         {"user": PERSON, "resource": "pods", "subresource": "exec", "verb": "create"},
@@ -73,10 +96,10 @@ def test_a_name_that_ends_like_the_usual_ones_weighs_less():
     assert weigh(LIKE_THE_OTHERS, user=PERSON).factor == weigh(OTHERWISE, user=PERSON).factor
 
 
-def test_much_at_once_is_less_strange_of_programs():
+def test_much_at_once_is_less_strange_of_programs_still_than_of_people():
     much = part("volume", "64 or more writes in 1 hour")
-    assert weigh(much, user=PROGRAM).factor < weigh(user=PROGRAM).factor
-    assert weigh(much, user=PERSON).factor == weigh(user=PERSON).factor
+    program, person = (weigh(much, user=user).factor / weigh(user=user).factor for user in (PROGRAM, PERSON))
+    assert program < person < 1.0
 
 
 @pytest.mark.parametrize("record", [{"user": PROGRAM}, {"user": PERSON, "verb": "create"}])
@@ -88,8 +111,12 @@ def test_at_first_nobody_knows_what_is_seldom(record):
 
 
 def test_only_what_speaks_for_the_outcome_is_told():
-    told = weigh(user=PROGRAM, strange=("network",)).because
-    assert told == ("a program read other things or more than ever", "programs seldom do anything new")
+    told = weigh(user=PROGRAM, namespace="blog", strange=("network", "hour")).because
+    assert told == (
+        "a program read other things or more than ever",
+        "it was an unusual hour",
+        "programs seldom do anything new",
+    )
     assert weigh(user=PERSON, verb="create", strange=("hour",)).because == ("something was made, as every day",)
 
 
@@ -107,3 +134,26 @@ def test_the_ordinary_makes_a_case_neither_lighter_nor_heavier():
     assert case.count([weak], 1.0, read) == pytest.approx(1.0)
     assert case.nats == pytest.approx(6.0 + cases.FADE * 1.0)
     assert case.weight == made
+
+
+@pytest.mark.parametrize(
+    ("who", "strange", "whole"),
+    [
+        (PERSON, ("network", "hour"), circumstances.ALONE),
+        (PERSON, ("network", "hour", "object"), 1.0),
+        (PERSON, ("network", "zone"), 1.0),
+        (PROGRAM, ("network",), 1.0),
+    ],
+    ids=["place and hour", "an object, too", "from outside", "a program"],
+)
+def test_a_persons_case_is_lighter_while_only_where_and_when_are_new(who, strange, whole):
+    assert weigh(user=who, strange=strange).whole == whole
+
+
+def test_a_case_grows_by_what_was_done_in_another_place():
+    case = cases.Case(PERSON, 0.0, 0.0)
+    activity = normalise.from_audit(testing.audit_record(user=PERSON))
+    case.take([part("network", nats=4.0)], activity, (), age_s=DAY_S)
+    alone = case.nats
+    case.take([part("object", nats=2.0)], activity, (), age_s=DAY_S)
+    assert case.nats > alone / circumstances.ALONE
