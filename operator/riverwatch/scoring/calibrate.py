@@ -67,7 +67,7 @@ class Incident(msgspec.Struct):
 
     def holds(self, time_s: float) -> bool:
         """Tell whether a case at this record time would be part of the same alert."""
-        return time_s - self.last_s < INCIDENT_IDLE_S and time_s - self.first_s < INCIDENT_MAX_S
+        return time_s - self.last_s <= INCIDENT_IDLE_S and time_s - self.first_s <= INCIDENT_MAX_S
 
 
 class Epoch(msgspec.Struct):

@@ -88,8 +88,6 @@ class Case(msgspec.Struct):
     evidence: list[argument.Evidence] = []
     held: list[Held] = []
     raised: bool = False
-    cap: float = 0.0
-    """Evidence in nats below which a raised case still counts as ordinary life."""
     nats: float = 0.0
     """Evidence added up, nats."""
     strange: dict[str, float] = {}

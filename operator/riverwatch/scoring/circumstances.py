@@ -79,11 +79,7 @@ class Scene(NamedTuple):
     def read(self) -> bool:
         """Whether something was read; what was refused or does not exist was not."""
         activity = self.activity
-        return (
-            activity.verb in derived_facts.READ_VERBS
-            and not self.way_in
-            and not activity.failed
-        )
+        return activity.verb in derived_facts.READ_VERBS and not self.way_in and not activity.failed
 
     @property
     def made(self) -> bool:
@@ -107,9 +103,14 @@ class Scene(NamedTuple):
         return self.activity.subresource in sensitivity.WAYS_IN
 
     @property
+    def logs(self) -> bool:
+        """Whether the logs of a workload were read."""
+        return self.activity.subresource == "log"
+
+    @property
     def inside(self) -> bool:
         """Whether a running workload was entered or its logs were read, of which much is what gathers data."""
-        return self.way_in or self.activity.subresource == "log"
+        return self.way_in or self.logs
 
     @property
     def at_home(self) -> bool:
@@ -163,7 +164,8 @@ TABLE = (
     Circumstance(
         "it was another client and another place", 1.5, lambda at: at.person and at.new("agent") and at.new("network")
     ),
-    Circumstance("a person read logs", 1.8, lambda at: at.person and at.activity.subresource == "log"),
+    Circumstance("a person read logs", 1.8, lambda at: at.person and at.logs),
+    Circumstance("a person read more logs than ever", 1.5, lambda at: at.person and at.logs and at.much),
     Circumstance("people do much at times", 0.75, lambda at: at.person and at.much and not at.inside),
     Circumstance("people are refused at times", 0.8, lambda at: at.person and at.activity.refused),
     Circumstance("people look after software so", 0.7, lambda at: at.person and at.way_in and not at.much),

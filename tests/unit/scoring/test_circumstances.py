@@ -102,6 +102,13 @@ def test_much_at_once_is_less_strange_of_programs_still_than_of_people():
     assert program < person < 1.0
 
 
+@pytest.mark.parametrize("subresource", ["log", "portforward"])
+def test_much_of_what_gathers_data_is_strange_of_people_too(subresource):
+    much = part("volume", "16 or more in 10 minutes")
+    inside = {"user": PERSON, "resource": "pods", "subresource": subresource}
+    assert weigh(much, **inside).factor > weigh(**inside).factor
+
+
 @pytest.mark.parametrize("record", [{"user": PROGRAM}, {"user": PERSON, "verb": "create"}])
 def test_at_first_nobody_knows_what_is_seldom(record):
     first, half, known = (factor(age_s=age_s, **record) for age_s in (0.0, DAY_S / 2, DAY_S))
