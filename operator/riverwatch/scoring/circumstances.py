@@ -165,7 +165,6 @@ TABLE = (
         "it was another client and another place", 1.5, lambda at: at.person and at.new("agent") and at.new("network")
     ),
     Circumstance("a person read logs", 1.8, lambda at: at.person and at.logs),
-    Circumstance("a person read more logs than ever", 1.5, lambda at: at.person and at.logs and at.much),
     Circumstance("people do much at times", 0.75, lambda at: at.person and at.much and not at.inside),
     Circumstance("people are refused at times", 0.8, lambda at: at.person and at.activity.refused),
     Circumstance("people look after software so", 0.7, lambda at: at.person and at.way_in and not at.much),

@@ -103,10 +103,10 @@ def test_much_at_once_is_less_strange_of_programs_still_than_of_people():
 
 
 @pytest.mark.parametrize("subresource", ["log", "portforward"])
-def test_much_of_what_gathers_data_is_strange_of_people_too(subresource):
+def test_much_of_what_gathers_data_is_no_less_strange_of_people(subresource):
     much = part("volume", "16 or more in 10 minutes")
     inside = {"user": PERSON, "resource": "pods", "subresource": subresource}
-    assert weigh(much, **inside).factor > weigh(**inside).factor
+    assert weigh(much, **inside).factor >= weigh(**inside).factor
 
 
 @pytest.mark.parametrize("record", [{"user": PROGRAM}, {"user": PERSON, "verb": "create"}])
