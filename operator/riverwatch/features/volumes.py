@@ -34,7 +34,10 @@ MAX_IDENTITIES = 20_000
 REFUSED = frozenset({401, 403})
 """HTTP status codes of requests that authentication, authorization or admission refused."""
 
-DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched", "different requests refused"})
+LOGS_WIDE = "namespaces whose logs were read"
+"""Kind that tells who looks after an application from who gathers what all of them write."""
+
+DISTINCT_KINDS = frozenset({"different secrets read", "namespaces touched", "different requests refused", LOGS_WIDE})
 """Kinds that count different things instead of requests. Of what is refused, too: software whose rights are missing
 asks for the same again and again, somebody who tries what he may do asks for this and that."""
 
@@ -60,7 +63,7 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
     if verb in {"delete", "deletecollection"}:
         return ("deletes", "namespaces touched")
     if subresource == "log":
-        return ("logs read", "namespaces touched")
+        return ("logs read", LOGS_WIDE, "namespaces touched")
     if subresource in attributes.CONNECT_SUBRESOURCES:
         return ("connections into pods", "namespaces touched")
     if verb in derived_facts.WRITE_VERBS:
@@ -83,6 +86,17 @@ def amount_of(value: str) -> int:
     """
     count = value.partition(" ")[0]
     return int(count) if count.isdecimal() else 0
+
+
+def is_wide(value: str) -> bool:
+    """Tell whether a value of the attribute counts namespaces whose logs were read, which is no view of another count.
+
+    Examples
+    --------
+    >>> is_wide("8 or more namespaces whose logs were read in 1 hour"), is_wide("8 or more logs read in 1 hour")
+    (True, False)
+    """
+    return LOGS_WIDE in value
 
 
 class Asked(NamedTuple):
@@ -253,7 +267,7 @@ def _stranger(one: amounts.Amount | None, other: amounts.Amount) -> amounts.Amou
 
 def _thing(kind: str, asked: Asked) -> str:
     namespace = asked.namespace or "cluster-wide"
-    if kind == "namespaces touched":
+    if kind in {"namespaces touched", LOGS_WIDE}:
         return namespace
     if kind == "different requests refused":
         return f"{asked.verb} {asked.resource} {namespace}"[: attributes.MAX_VALUE_CHARS]

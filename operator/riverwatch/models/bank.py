@@ -22,7 +22,7 @@ MAX_IDENTITIES = 20_000
 NEWS = frozenset({"rule", "action"})
 """Attributes by which rules are told from habits."""
 
-MODEL_VERSION = "novelty-5+credential-4"
+MODEL_VERSION = "novelty-5+credential-3"
 """Changes whenever stored state or scores stop being comparable; stands in every detection and checkpoint."""
 
 

@@ -163,8 +163,8 @@ class Case(msgspec.Struct):
 
     def _amount(self, part: base.Surprise) -> base.Surprise:
         count = volumes.amount_of(part.observed)
-        if count > self.amount:
-            self.amount = count
+        if count > self.amount or volumes.is_wide(part.observed):
+            self.amount = max(self.amount, count)
             return part
         damped = "it is another view of an amount that was counted"
         return msgspec.structs.replace(part, nats=part.nats * SAME_AMOUNT, damped=damped)

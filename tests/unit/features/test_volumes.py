@@ -50,6 +50,23 @@ def test_the_same_secret_counts_once_as_a_different_one() -> None:
     ]
 
 
+def log_read(time_s: float, namespace: str) -> record.Activity:
+    log = testing.audit_record(time_s=time_s, resource="pods", subresource="log", namespace=namespace, name="a-b")
+    return normalise.from_audit(log)
+
+
+@pytest.mark.parametrize(("namespaces", "kind"), [(8, "namespaces whose logs were read"), (1, "logs read")])
+def test_logs_of_many_namespaces_are_told_apart_from_many_of_one(namespaces, kind) -> None:
+    counts, habit_s = settled(), START_S - DAY_S
+    for number in range(4):
+        counts.count(log_read(habit_s + number, "n0"))
+    for number in range(40):
+        listed = testing.audit_record(time_s=habit_s + number, verb="list", namespace=f"n{number}", name="")
+        counts.count(normalise.from_audit(listed))
+    told = [counts.count(log_read(START_S + 9.0 * number, f"n{number % namespaces}")) for number in range(8)]
+    assert [amount.text for amount in told if amount] == [f"8 or more {kind} in 10 minutes"]
+
+
 def test_a_thing_counts_again_in_the_next_window() -> None:
     windows = volumes.Windows(distinct=True)
     assert windows.add(START_S, "a") == 0b1111

@@ -41,6 +41,7 @@ def test_a_novelty_counts_once():
     ("second", "share"),
     [
         pytest.param("8 or more namespaces touched in 1 day", cases.SAME_AMOUNT, id="as many, seen from another side"),
+        pytest.param("8 or more namespaces whose logs were read in 1 hour", 1.0, id="logs of as many namespaces"),
         pytest.param("16 or more writes in 1 day", 1.0, id="twice as many"),
     ],
 )
