@@ -224,10 +224,11 @@ def weigh(
         rule=any(hit.card.severity is vocabulary.Severity.MEDIUM for hit in hits),
     )
     held = [one for one in TABLE if one.holds(scene)]
-    weight = max(USUAL * math.prod(one.weight for one in held), LEAST_WEIGHT) ** min(1.0, age_s / KNOWN_S)
+    force = min(1.0, age_s / KNOWN_S)
+    weight = max(USUAL * math.prod(one.weight for one in held), LEAST_WEIGHT) ** force
     told = sorted((one for one in held if (one.weight > 1.0) is (weight > 1.0)), key=lambda one: -abs(one.weight - 1.0))
     alone = scene.person and not any(scene.new(attribute) for attribute in _ELSE)
-    return Weight(weight, tuple(one.words for one in told), ALONE if alone else 1.0)
+    return Weight(weight, tuple(one.words for one in told), ALONE**force if alone else 1.0)
 
 
 def _is_alike(part: base.Surprise) -> bool:
