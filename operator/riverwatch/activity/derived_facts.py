@@ -29,6 +29,9 @@ MAX_PATCH_OPERATIONS = 1_000
 MAX_PATCH_DEPTH = 64
 """Segments of one JSON patch path that are followed; Kubernetes objects are far flatter."""
 
+DELETE_VERBS = frozenset({"delete", "deletecollection"})
+"""Verbs that delete one object or many."""
+
 READ_VERBS = frozenset({"get", "list", "watch"})
 """Verbs that read objects."""
 

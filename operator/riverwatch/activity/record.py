@@ -167,6 +167,11 @@ class Activity(msgspec.Struct, gc=False, frozen=True):
         return self.code >= 400
 
     @property
+    def in_own_namespace(self) -> bool:
+        """Whether a service account acts in its own namespace."""
+        return self.namespace != "" and self.namespace == self.principal.namespace
+
+    @property
     def addresses(self) -> Sequence[str]:
         """All source addresses, forwarded ones first; empty when it is not known where the actor called from."""
         return (self.record.source_ips or ()) if self.source_ip else ()

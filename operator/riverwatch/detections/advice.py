@@ -182,7 +182,7 @@ def _question(activity: record.Activity) -> str:
 
 def _shared(username: str) -> bool:
     """Tell whether a user name is nobody's own."""
-    return username.startswith(("system:", "kube:", "kubernetes-"))
+    return username.startswith((identities.SYSTEM, "kube:", "kubernetes-"))
 
 
 def _steps_for(activity: record.Activity, *, who: str) -> list[str]:

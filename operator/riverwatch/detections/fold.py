@@ -1,9 +1,9 @@
 """Stage 6, record: `Verdict` -> `Detection`, one per incident: of one actor, or of several that a hand-over links.
 
-While an actor's incident is open (last evidence less than `IDLE_S` ago by record time, begun less than `MAX_S` ago),
-whatever is raised about it grows the same detection, unless it is a later and graver story. Its uid is made from actor
-and first evidence, so a restart or a second replica that reads the same stream makes the same object. Owns the open
-incidents and forgets those that are over.
+While an actor's incident is open (`calibrate.goes_on`, by record time), whatever is raised about it grows the same
+detection, unless it is a later and graver story. Its uid is made from actor and first evidence, so a restart or a
+second replica that reads the same stream makes the same object. Owns the open incidents and forgets those that are
+over.
 """
 
 from __future__ import annotations
@@ -21,12 +21,6 @@ from riverwatch.detections import party as telling
 from riverwatch.features import attributes
 from riverwatch.models import bank
 from riverwatch.scoring import argument, calibrate, cases, explain, judge, tactics
-
-IDLE_S = calibrate.INCIDENT_IDLE_S
-"""Seconds without evidence after which the next finding is a new incident: a person looks at most once a day."""
-
-MAX_S = calibrate.INCIDENT_MAX_S
-"""Longest incident, seconds."""
 
 MAX_OPEN = 5_000
 """Open incidents kept; the one with the oldest evidence goes first."""
@@ -151,7 +145,7 @@ class Folder:
 
 
 def _over(found: finding.Detection, time_s: float) -> bool:
-    return time_s - found.last_seen_s > IDLE_S or time_s - found.first_seen_s > MAX_S
+    return not calibrate.goes_on(found.first_seen_s, found.last_seen_s, time_s)
 
 
 def _graver(found: finding.Detection, verdict: judge.Verdict) -> bool:

@@ -125,7 +125,7 @@ def sibling_key(principal: identities.Principal) -> str:
     if principal.kind is identities.PrincipalKind.NODE:
         return _KUBELETS
     kind, _, of = principal.username.rpartition(":")
-    return kind[: attributes.MAX_VALUE_CHARS] if of and kind.startswith("system:") else ""
+    return kind[: attributes.MAX_VALUE_CHARS] if of and kind.startswith(identities.SYSTEM) else ""
 
 
 def measure(
@@ -161,7 +161,7 @@ def measure(
     namespace = activity.namespace[: attributes.MAX_VALUE_CHARS] or "cluster-wide"
     named = resource in attributes.NAMED_RESOURCES and activity.name
     principal, addresses = activity.principal, activity.addresses
-    at_home = principal.namespace != "" and principal.namespace == activity.namespace
+    where = OWN_NAMESPACE if activity.in_own_namespace else namespace
     return FeatureVector(
         principal.username,
         siblings or sibling_key(principal),
@@ -172,7 +172,7 @@ def measure(
             f"{activity.code} on {action}" if activity.refused else NOT_APPLICABLE,
             rules,
             namespace if resource else NOT_APPLICABLE,
-            f"{action} in {OWN_NAMESPACE if at_home else namespace}" if resource else NOT_APPLICABLE,
+            f"{action} in {where}" if resource else NOT_APPLICABLE,
             f"{resource} {namespace}/{attributes.stable_name(activity.name)}" if named else NOT_APPLICABLE,
             "its own pods" if own_pod else attributes.origin_of(addresses),
             attributes.PRIVATE if own_pod else attributes.zone_of(addresses),

@@ -60,7 +60,7 @@ def kinds_of(verb: str, resource: str, subresource: str, *, refused: bool) -> tu
         return ()
     if resource == "secrets" and verb in {"get", "list"}:
         return ("different secrets read", "secret reads", "namespaces touched")
-    if verb in {"delete", "deletecollection"}:
+    if verb in derived_facts.DELETE_VERBS:
         return ("deletes", "namespaces touched")
     if subresource == "log":
         return ("logs read", LOGS_WIDE, "namespaces touched")

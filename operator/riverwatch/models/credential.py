@@ -117,7 +117,7 @@ class Use(msgspec.Struct, frozen=True):
     @property
     def off_node(self) -> bool:
         """Whether the address is known not to be the node's."""
-        return bool(self.node_addresses) and self.address not in self.node_addresses
+        return bool(self.node_addresses) and not self.on_node
 
     @property
     def on_node(self) -> bool:
@@ -222,10 +222,12 @@ class Credential(river_base.AnomalyDetector):
             return True
         if any(address not in use.node_addresses for address in own):
             return False
-        others = {address for places in self._places.values() for address in places}
-        nodes = {attributes.network_of(address) for address in use.node_addresses}
-        pods = {attributes.network_of(address) for address in others} - nodes
-        return use.address not in others and attributes.network_of(use.address) in pods
+        network = attributes.network_of(use.address)
+        if any(network == attributes.network_of(address) for address in use.node_addresses):
+            return False
+        pods = self._places.values()
+        beside = any(network == attributes.network_of(address) for places in pods for address in places)
+        return beside and not any(use.address in places for places in pods)
 
     def see(self, use: Use) -> None:
         """Remember when a pod was first seen, whether or not this use may be learned."""

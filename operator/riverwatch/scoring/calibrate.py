@@ -57,6 +57,11 @@ MAX_EPOCH_S = 14 * SECONDS_PER_DAY
 """Longest epoch; two are in use at a time."""
 
 
+def goes_on(first_s: float, last_s: float, time_s: float) -> bool:
+    """Tell whether what an actor does at this record time is part of an incident, as an alert folds it."""
+    return time_s - last_s <= INCIDENT_IDLE_S and time_s - first_s <= INCIDENT_MAX_S
+
+
 class Incident(msgspec.Struct):
     """Cases of one actor that would be one alert."""
 
@@ -67,7 +72,7 @@ class Incident(msgspec.Struct):
 
     def holds(self, time_s: float) -> bool:
         """Tell whether a case at this record time would be part of the same alert."""
-        return time_s - self.last_s <= INCIDENT_IDLE_S and time_s - self.first_s <= INCIDENT_MAX_S
+        return goes_on(self.first_s, self.last_s, time_s)
 
 
 class Epoch(msgspec.Struct):

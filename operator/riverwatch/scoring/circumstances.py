@@ -36,7 +36,7 @@ KNOWN_S = 86_400.0
 by the share of it that has passed, as a power."""
 
 _SCRIPTED = ("kubectl", "oc/", "curl", "wget", "helm", "python", "go-http-client", "openapi-generator")
-_CHANGES = derived_facts.WRITE_VERBS | {"delete", "deletecollection"}
+_CHANGES = derived_facts.WRITE_VERBS | derived_facts.DELETE_VERBS
 
 ALONE = 0.6
 """Weight of a person's case in which nothing is new but where and when it was: people work from home, and late."""
@@ -113,11 +113,6 @@ class Scene(NamedTuple):
         return self.way_in or self.logs
 
     @property
-    def at_home(self) -> bool:
-        """Whether a service account works in its own namespace."""
-        return self.activity.namespace != "" and self.activity.namespace == self.activity.principal.namespace
-
-    @property
     def listed_wide(self) -> bool:
         """Whether all objects of a kind were listed, in no or in every namespace."""
         return self.activity.verb == "list" and self.activity.namespace == "" and self.activity.resource != ""
@@ -153,7 +148,7 @@ TABLE = (
     Circumstance("a program called with a tool or a script", 1.35, lambda at: at.software and at.scripted),
     Circumstance("a program asked what it may do", 1.5, lambda at: at.software and at.asked),
     Circumstance("programs list whole kinds", 0.8, lambda at: at.software and at.listed_wide),
-    Circumstance("programs work in their own namespace", 0.8, lambda at: at.software and at.at_home),
+    Circumstance("programs work in their own namespace", 0.8, lambda at: at.software and at.activity.in_own_namespace),
     Circumstance("programs keep Secrets", 0.65, lambda at: at.software and at.kept),
     Circumstance("programs do much at times", 0.6, lambda at: not at.person and at.much),
     Circumstance("its name ends like those the program usually touches", 0.5, lambda at: at.software and at.alike),

@@ -5,7 +5,7 @@ The weights say how useful the thing is to an attacker, never who does it. Pure;
 
 from __future__ import annotations
 
-from riverwatch.activity import derived_rbac, record
+from riverwatch.activity import derived_facts, derived_rbac, record
 from riverwatch.features import attributes
 
 SENSITIVE = 1.3
@@ -29,7 +29,6 @@ WAYS_IN = attributes.CONNECT_SUBRESOURCES | {"ephemeralcontainers"}
 SUBRESOURCES = WAYS_IN | {"token"}
 """Subresources that run something or hand something out."""
 
-_DELETES = frozenset({"delete", "deletecollection"})
 _CHATTER_RESOURCES = frozenset({"leases", "events", "tokenreviews", "subjectaccessreviews"})
 
 
@@ -37,6 +36,8 @@ def factor(activity: record.Activity) -> float:
     """Return the weight of a novelty in this activity: `SENSITIVE`, `PLAIN` or `CHATTER`."""
     if activity.subresource in SUBRESOURCES or activity.resource in _SENSITIVE_RESOURCES:
         return SENSITIVE
-    if not activity.resource or (activity.resource in _CHATTER_RESOURCES and activity.verb not in _DELETES):
+    if not activity.resource or (
+        activity.resource in _CHATTER_RESOURCES and activity.verb not in derived_facts.DELETE_VERBS
+    ):
         return CHATTER
     return PLAIN

@@ -19,7 +19,6 @@ DEFENSE_EVASION = "Defense Evasion"
 LATERAL_MOVEMENT = "Lateral Movement"
 IMPACT = "Impact"
 
-_DELETES = frozenset({"delete", "deletecollection"})
 _FOOTHOLDS = frozenset(
     {
         "serviceaccounts",
@@ -56,6 +55,6 @@ def tactic_of(activity: record.Activity) -> str:
         return PERSISTENCE
     if activity.resource in _GUARDS:
         return DEFENSE_EVASION
-    if activity.verb in _DELETES:
+    if activity.verb in derived_facts.DELETE_VERBS:
         return DEFENSE_EVASION if activity.resource == "events" else IMPACT
     return EXECUTION if activity.resource in derived_pod.BUILT_IN_WORKLOADS else ""
